@@ -1,0 +1,1 @@
+"""Hosts, guests, energies, references and the estimator. No Prefect, no Dask."""

@@ -1,0 +1,156 @@
+"""Rounds into one answer, with an interval that admits how little it rests on.
+
+Each round's estimate is unbiased on its own. They are averaged with weights fixed before the
+round's labels are seen: the inverse of the variance predicted from the surrogate's spread.
+Weights from realised variances would favour lucky rounds and pull the answer down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import t as student_t
+
+from chem.estimator import Moments
+from data.records import Estimate
+
+CONFIDENCE = 0.95
+MODEL_DISTRUST = 0.03
+
+
+@dataclass(frozen=True)
+class RoundEstimate:
+    """One round's moments and what was predicted for it.
+
+    Attributes:
+        table: number of the table of insertions it used; rounds sharing it share its error.
+        moments: the corrected moments of the round.
+        predicted_variance: variance of <W> expected before labelling, table and design.
+        predicted_design_variance: the design part of it.
+    """
+
+    table: int
+    moments: Moments
+    predicted_variance: float
+    predicted_design_variance: float
+
+
+@dataclass(frozen=True)
+class Combined:
+    """All rounds together.
+
+    Attributes:
+        mean: (2,) <W>, <U W>.
+        covariance: (2, 2) table and design parts together.
+        weights: weight of each round, sum one.
+        degrees_of_freedom: for Student's t of the interval.
+        effective_samples: Kish size of the tables' weights, combined.
+        correction_effective_samples: Kish size of the labels, combined.
+        largest_weight_share: largest single term's share.
+        table_standard_error: of <W>.
+        design_standard_error: of <W>.
+    """
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    weights: np.ndarray
+    degrees_of_freedom: float
+    effective_samples: float
+    correction_effective_samples: float
+    largest_weight_share: float
+    table_standard_error: float
+    design_standard_error: float
+
+    @property
+    def estimate(self) -> Estimate:
+        """<W> with its standard error."""
+        return Estimate(
+            float(self.mean[0]),
+            float(np.sqrt(max(0.0, self.covariance[0, 0]))),
+            self.correction_effective_samples,
+        )
+
+
+def round_weights(rounds: Sequence[RoundEstimate], scale: float) -> np.ndarray:
+    """Return the weights of rounds, inverse to their predicted variances.
+
+    Args:
+        rounds: the rounds so far.
+        scale: magnitude of <W> used to turn the floor on the relative error, which keeps one
+            overconfident prediction from owning the answer, into a variance.
+    """
+    floor = (MODEL_DISTRUST * scale) ** 2
+    raw = np.array([1.0 / (r.predicted_variance + floor) for r in rounds])
+    return raw / raw.sum()
+
+
+def combine(rounds: Sequence[RoundEstimate], scale: float) -> Combined:
+    """Average rounds into one answer.
+
+    The design variance of a round is the larger of what its labels show and what the
+    surrogate's calibrated spread predicted, since a handful of labels can miss a heavy tail.
+
+    Args:
+        rounds: at least one round.
+        scale: see :func:`round_weights`.
+
+    Returns:
+        The combined moments.
+    """
+    weights = round_weights(rounds, scale)
+    mean = np.sum([w * r.moments.mean for w, r in zip(weights, rounds, strict=True)], axis=0)
+    design = np.zeros((2, 2))
+    for weight, item in zip(weights, rounds, strict=True):
+        design += weight**2 * _guarded_design(item)
+    table = np.zeros((2, 2))
+    for number in sorted({r.table for r in rounds}):
+        share = sum(w for w, r in zip(weights, rounds, strict=True) if r.table == number)
+        latest = [r for r in rounds if r.table == number][-1]
+        table += share**2 * latest.moments.table_covariance
+    used = [r.moments for r in rounds]
+    correction = _pooled(weights, [m.correction_effective_samples for m in used])
+    return Combined(
+        mean=mean,
+        covariance=table + design,
+        weights=weights,
+        degrees_of_freedom=max(2.0, correction - 1.0),
+        effective_samples=_pooled(weights, [m.effective_samples for m in used]),
+        correction_effective_samples=correction,
+        largest_weight_share=float(
+            max(w * m.largest_weight_share for w, m in zip(weights, used, strict=True))
+        ),
+        table_standard_error=float(np.sqrt(max(0.0, table[0, 0]))),
+        design_standard_error=float(np.sqrt(max(0.0, design[0, 0]))),
+    )
+
+
+def _guarded_design(item: RoundEstimate) -> np.ndarray:
+    seen = item.moments.design_covariance
+    if seen[0, 0] <= 0 or item.predicted_design_variance <= seen[0, 0]:
+        return seen
+    return seen * (item.predicted_design_variance / seen[0, 0])
+
+
+def _pooled(weights: np.ndarray, sizes: Sequence[float]) -> float:
+    """Return the effective size of a weighted average of samples of given sizes."""
+    safe = np.maximum(np.asarray(sizes, dtype=float), 1.0)
+    return float(1.0 / np.sum(weights**2 / safe))
+
+
+def interval(estimate: Estimate, degrees_of_freedom: float) -> tuple[float, float]:
+    """Return the 95 % interval of a positive quantity, symmetric in its logarithm.
+
+    Args:
+        estimate: mean and standard error.
+        degrees_of_freedom: of Student's t.
+    """
+    if estimate.mean <= 0:
+        return 0.0, float("inf")
+    quantile = float(student_t.ppf(0.5 + CONFIDENCE / 2, degrees_of_freedom))
+    spread = np.sqrt(np.log1p(estimate.relative_standard_error**2))
+    return (
+        float(estimate.mean * np.exp(-quantile * spread)),
+        float(estimate.mean * np.exp(quantile * spread)),
+    )

@@ -1,0 +1,208 @@
+"""The estimator: a surrogate's sum over all insertions, corrected by the labelled share.
+
+For a table of N insertions drawn from q with weights v = p/q, and labels drawn with known
+probabilities pi (Poisson sampling),
+
+    <exp(-beta U)> = (1/N) [ sum_i v_i exp(-beta Us_i)
+                             + sum_{i in S} v_i (exp(-beta Uref_i) - exp(-beta Us_i)) / pi_i ]
+
+is unbiased whatever the surrogate [1, 2, 3]. Its variance has a table part (N insertions) and
+a design part (a labelled share); both are estimated here. The same sums with an extra factor U
+give the mean energy of the adsorbed guest, hence the heat of adsorption. Insertions inside the
+hard core count in N with weight zero.
+
+[1] Horvitz, Thompson, J. Am. Stat. Assoc. 47 (1952) 663. [2] Sarndal, Swensson, Wretman,
+Model Assisted Survey Sampling (1992). [3] Zrnic, Candes, ICML (2024).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.constants import GAS_CONSTANT_J_PER_MOL_K, GAS_CONSTANT_KJ_PER_MOL_K
+
+MAX_EXPONENT = 600.0
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean Boltzmann factor and mean energy-weighted Boltzmann factor with covariances.
+
+    Attributes:
+        mean: (2,) estimates of <W> and <U W>, W = exp(-beta U), U in kJ/mol.
+        table_covariance: (2, 2) covariance from the finite table.
+        design_covariance: (2, 2) covariance from labelling a share only.
+        effective_samples: Kish effective size of the table's weights.
+        correction_effective_samples: Kish effective size of the labelled terms; infinity
+            where nothing is corrected.
+        largest_weight_share: the largest single term's share of <W>.
+    """
+
+    mean: np.ndarray
+    table_covariance: np.ndarray
+    design_covariance: np.ndarray
+    effective_samples: float
+    correction_effective_samples: float
+    largest_weight_share: float
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The labelled share of a table, arrays of equal length.
+
+    Attributes:
+        weight: v = p/q.
+        surrogate_kj_per_mol: surrogate energies.
+        reference_kj_per_mol: reference energies; NaN where the label failed.
+        probability: routing probabilities.
+    """
+
+    weight: np.ndarray
+    surrogate_kj_per_mol: np.ndarray
+    reference_kj_per_mol: np.ndarray
+    probability: np.ndarray
+
+
+def beta_mol_per_kj(temperature_k: float) -> float:
+    """Return 1/(R T) in mol/kJ."""
+    return 1.0 / (GAS_CONSTANT_KJ_PER_MOL_K * temperature_k)
+
+
+def boltzmann_factor(beta: float, energy_kj_per_mol: np.ndarray) -> np.ndarray:
+    """Return exp(-beta U); +inf energies give zero, absurdly low ones stay finite."""
+    return np.exp(np.minimum(-beta * energy_kj_per_mol, MAX_EXPONENT))
+
+
+def henry_prefactor(density_kg_per_m3: float, temperature_k: float) -> float:
+    """Return 1/(rho R T) in mol/(kg Pa)."""
+    return 1.0 / (density_kg_per_m3 * GAS_CONSTANT_J_PER_MOL_K * temperature_k)
+
+
+def _terms(beta: float, weight: np.ndarray, energy: np.ndarray) -> np.ndarray:
+    """Return (2, n) terms v W and v U W; zero where the energy is +inf."""
+    factor = weight * boltzmann_factor(beta, energy)
+    safe = np.where(np.isfinite(energy), energy, 0.0)
+    return np.stack([factor, factor * safe])
+
+
+def kish(terms: np.ndarray) -> float:
+    """Return (sum |x|)^2 / sum x^2, the Kish effective sample size."""
+    magnitude = np.abs(terms)
+    squares = float((magnitude**2).sum())
+    return float(magnitude.sum()) ** 2 / squares if squares > 0 else 0.0
+
+
+def table_moments(
+    beta: float, weight: np.ndarray, energy_kj_per_mol: np.ndarray, insertions: int
+) -> Moments:
+    """Estimate from a table whose every insertion is known at the level asked for.
+
+    Args:
+        beta: 1/(R T), mol/kJ.
+        weight: (n,) weights of the non-overlapping insertions.
+        energy_kj_per_mol: (n,) their energies.
+        insertions: N, overlapping ones included.
+
+    Returns:
+        Moments with no design part.
+    """
+    terms = _terms(beta, weight, energy_kj_per_mol)
+    mean = terms.sum(axis=1) / insertions
+    covariance = _table_covariance(terms @ terms.T, mean, insertions)
+    total = float(terms[0].sum())
+    largest = float(terms[0].max(initial=0.0)) / total if total > 0 else 0.0
+    return Moments(mean, covariance, np.zeros((2, 2)), kish(terms[0]), float("inf"), largest)
+
+
+def _table_covariance(second: np.ndarray, mean: np.ndarray, insertions: int) -> np.ndarray:
+    covariance = second / insertions - np.outer(mean, mean)
+    return covariance / max(1, insertions - 1)
+
+
+def corrected_moments(
+    beta: float,
+    weight: np.ndarray,
+    surrogate_kj_per_mol: np.ndarray,
+    labelled: Labelled,
+    insertions: int,
+) -> Moments:
+    """Estimate at the reference level from a scored table and its labelled share.
+
+    A failed label (NaN) contributes no correction: its insertion keeps the surrogate's
+    energy; :func:`failed_share` says how much of the answer that concerns.
+
+    Args:
+        beta: 1/(R T), mol/kJ.
+        weight: (n,) weights of the non-overlapping insertions.
+        surrogate_kj_per_mol: (n,) their surrogate energies.
+        labelled: the labelled share.
+        insertions: N, overlapping ones included.
+
+    Returns:
+        Moments with table and design parts.
+    """
+    base = _terms(beta, weight, surrogate_kj_per_mol)
+    known = np.isfinite(labelled.reference_kj_per_mol)
+    reference = np.where(known, labelled.reference_kj_per_mol, labelled.surrogate_kj_per_mol)
+    at_surrogate = _terms(beta, labelled.weight, labelled.surrogate_kj_per_mol)
+    at_reference = _terms(beta, labelled.weight, reference)
+    change = (at_reference - at_surrogate) / labelled.probability
+    mean = (base.sum(axis=1) + change.sum(axis=1)) / insertions
+
+    second = base @ base.T + (at_reference / labelled.probability) @ at_reference.T
+    second -= (at_surrogate / labelled.probability) @ at_surrogate.T
+    covariance = _table_covariance(second, mean, insertions)
+    floor = _table_covariance(base @ base.T, base.sum(axis=1) / insertions, insertions)
+    if covariance[0, 0] <= 0 or np.linalg.det(covariance) < 0:
+        covariance = floor
+    design = (change * (1.0 - labelled.probability)) @ change.T / insertions**2
+    total = float(base[0].sum() + np.abs(change[0]).sum())
+    largest = max(float(base[0].max(initial=0.0)), float(np.abs(change[0]).max(initial=0.0)))
+    return Moments(
+        mean,
+        covariance,
+        design,
+        kish(base[0]),
+        kish(change[0]) if change.size else float("inf"),
+        largest / total if total > 0 else 0.0,
+    )
+
+
+def failed_share(
+    beta: float,
+    weight: np.ndarray,
+    surrogate_kj_per_mol: np.ndarray,
+    labelled: Labelled,
+) -> float:
+    """Return the estimated share of the surrogate's answer that failed labels stood for."""
+    failed = ~np.isfinite(labelled.reference_kj_per_mol)
+    if not failed.any():
+        return 0.0
+    total = float((weight * boltzmann_factor(beta, surrogate_kj_per_mol)).sum())
+    part = labelled.weight * boltzmann_factor(beta, labelled.surrogate_kj_per_mol)
+    return float((part / labelled.probability)[failed].sum()) / total if total > 0 else 1.0
+
+
+def mean_energy(moments_mean: np.ndarray, covariance: np.ndarray) -> tuple[float, float]:
+    """Return <U W>/<W> and its delta-method standard error, kJ/mol.
+
+    Args:
+        moments_mean: (2,) <W>, <U W>.
+        covariance: (2, 2) their covariance.
+    """
+    denominator, numerator = moments_mean
+    if denominator <= 0:
+        return float("nan"), float("nan")
+    ratio = numerator / denominator
+    gradient = np.array([-ratio, 1.0]) / denominator
+    return float(ratio), float(np.sqrt(max(0.0, gradient @ covariance @ gradient)))
+
+
+def heat_of_adsorption(
+    moments_mean: np.ndarray, covariance: np.ndarray, temperature_k: float
+) -> tuple[float, float]:
+    """Return Qst = R T - <U> of a rigid guest in a rigid host and its error, kJ/mol."""
+    energy, error = mean_energy(moments_mean, covariance)
+    return GAS_CONSTANT_KJ_PER_MOL_K * temperature_k - energy, error

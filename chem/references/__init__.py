@@ -1,0 +1,1 @@
+"""Reference levels behind one contract: the energies the answer is for."""

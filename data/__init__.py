@@ -1,0 +1,1 @@
+"""Plain records, Parquet schemas and the bundled hosts, guests and force fields."""

@@ -1,0 +1,73 @@
+"""The errors a user can meet. Each message says what, where and what to do."""
+
+
+class WidomillError(Exception):
+    """Base class of everything widomill raises on purpose."""
+
+
+class InputError(WidomillError):
+    """Something the user gave cannot be used; the command line exits with status 2."""
+
+
+class StructureError(InputError):
+    """A host structure cannot be read or makes no physical sense."""
+
+
+class DisorderedStructureError(StructureError):
+    """A host has partial occupancies or several species on one site."""
+
+
+class OverlappingAtomsError(StructureError):
+    """Two host atoms lie on top of each other."""
+
+
+class UnknownElementError(StructureError):
+    """A site names no known element."""
+
+
+class MissingChargesError(InputError):
+    """The guest is charged and the host has no partial charges."""
+
+
+class NetChargeError(InputError):
+    """Host or guest charges do not add up to zero."""
+
+
+class MissingParametersError(InputError):
+    """The force field has no parameters for a site type."""
+
+
+class ForceFieldError(InputError):
+    """A force-field file is malformed or asks for something unsupported."""
+
+
+class GuestError(InputError):
+    """A guest is unknown, or its definition is malformed."""
+
+
+class HostError(InputError):
+    """A host is neither a readable file nor a bundled name."""
+
+
+class SettingsError(InputError):
+    """An option is out of its bounds or contradicts another one."""
+
+
+class ReferenceLevelError(InputError):
+    """A reference level cannot be used: not installed, unknown, or it failed its self-check."""
+
+
+class OffsetReferenceError(ReferenceLevelError):
+    """A reference gives a non-zero interaction energy where there is no interaction."""
+
+
+class RunFolderError(InputError):
+    """A run folder is missing, incomplete, or belongs to other settings."""
+
+
+class TransientError(WidomillError):
+    """A failure worth a retry (file system hiccup, lost worker); others are not retried."""
+
+
+class LabelFailure(WidomillError):
+    """One reference call gave no usable energy; recorded with its reason."""

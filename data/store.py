@@ -1,0 +1,102 @@
+"""Atomic files: Parquet and JSON are written to a temporary name and renamed."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.errors import RunFolderError
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Let ``write`` fill a temporary file beside ``path``, flush it, then rename it.
+
+    Args:
+        path: final name; its folder is created.
+        write: called with the temporary path.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        write(temporary)
+        with open(temporary, "rb") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text atomically, UTF-8."""
+    write_atomically(path, lambda p: p.write_text(text, encoding="utf-8") and None)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON atomically; NaN and infinities are refused by turning them into null."""
+    write_text(path, json.dumps(plain(content), indent=2, allow_nan=False) + "\n")
+
+
+def plain(value: Any) -> Any:
+    """Return ``value`` with numpy scalars unwrapped and non-finite numbers as None."""
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
+
+
+def write_table(path: Path, columns: Mapping[str, Any], schema: pa.Schema) -> None:
+    """Write columns as one Parquet file under a schema, atomically.
+
+    Args:
+        path: final name.
+        columns: one array or list per field of the schema.
+        schema: one of :mod:`data.schemas`.
+    """
+    arrays = [pa.array(columns[f.name], type=f.type, from_pandas=False) for f in schema]
+    table = pa.Table.from_arrays(arrays, schema=schema)
+    write_atomically(path, lambda p: pq.write_table(table, p, compression="zstd"))
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> None:
+    """Write a list of records as one Parquet file under a schema, atomically."""
+    kept = list(rows)
+    write_table(path, {f.name: [r.get(f.name) for r in kept] for f in schema}, schema)
+
+
+def read_columns(path: Path, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+    """Read one Parquet file into numpy columns.
+
+    Raises:
+        RunFolderError: the file is missing or damaged.
+    """
+    try:
+        table = pq.read_table(path, columns=None if names is None else list(names))
+    except (OSError, pa.ArrowException) as error:
+        raise RunFolderError(
+            f"Cannot read {path}: {error}. Run the command that made the folder again; it "
+            "redoes what is missing."
+        ) from error
+    return {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Read one Parquet file into a list of plain records."""
+    try:
+        return pq.read_table(path).to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise RunFolderError(f"Cannot read {path}: {error}.") from error

@@ -1,0 +1,192 @@
+"""The command line: ``widomill henry``, ``report``, ``doctor``, ``list``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from data.errors import InputError, WidomillError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Henry coefficients of gases in porous crystals, at a reference level of theory.",
+)
+EXIT_BAD_INPUT = 2
+EXIT_FAILURE = 1
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@app.command()
+def henry(
+    host: Annotated[str, typer.Argument(help="CIF path or the name of a bundled host")],
+    guest: Annotated[str, typer.Option(help="bundled guest, or a RASPA3 molecule JSON")],
+    temperature_k: Annotated[
+        list[float] | None, typer.Option(help="temperature in K; repeatable  [default: 298.15]")
+    ] = None,
+    insertions: Annotated[int, typer.Option(help="insertions to place")] = 1_000_000,
+    reference: Annotated[
+        str,
+        typer.Option(
+            help="classical | forcefield:NAME_OR_PATH | mace-dac | mace:PATH | "
+            "xtb[:GFN1-xTB|GFN2-xTB] | ase:MODULE:CALLABLE"
+        ),
+    ] = "mace-dac",
+    force_field: Annotated[
+        str, typer.Option(help="baseline: bundled name, RASPA3 force_field.json or our YAML")
+    ] = "UFF",
+    charges: Annotated[str, typer.Option(help="host charges: cif | none")] = "cif",
+    cutoff_angstrom: Annotated[float, typer.Option(help="cutoff in angstrom")] = 12.0,
+    lj: Annotated[
+        str | None,
+        typer.Option(help="truncated | shifted  [default: the force field's, else truncated]"),
+    ] = None,
+    tail_correction: Annotated[
+        bool | None,
+        typer.Option(
+            "--tail-correction/--no-tail-correction",
+            help="analytic Lennard-Jones tail  [default: the force field's, else none]",
+        ),
+    ] = None,
+    sampling: Annotated[str, typer.Option(help="adaptive | uniform")] = "adaptive",
+    target_error: Annotated[float, typer.Option(help="relative standard error to stop at")] = 0.05,
+    max_labels: Annotated[int, typer.Option(help="most reference calls")] = 300,
+    max_rounds: Annotated[int, typer.Option(help="most rounds")] = 8,
+    workers: Annotated[int, typer.Option(help="worker processes")] = 2,
+    cluster: Annotated[
+        Path | None, typer.Option(help="YAML file that says where to run  [default: this machine]")
+    ] = None,
+    orchestration: Annotated[
+        bool,
+        typer.Option(
+            "--orchestration/--no-orchestration", help="Prefect and Dask, or this process alone"
+        ),
+    ] = True,
+    seed: Annotated[int, typer.Option(help="random seed")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="run folder  [default: a name under runs/]")
+    ] = None,
+    json_output: Annotated[
+        bool, typer.Option("--json", help="print one JSON object on standard output")
+    ] = False,
+    accept_offset: Annotated[
+        bool, typer.Option("--accept-offset", help="use a reference that fails its self-check")
+    ] = False,
+    trust_model_file: Annotated[
+        bool,
+        typer.Option(
+            "--trust-model-file", help="load a model file of unknown SHA-256 (it can run code)"
+        ),
+    ] = False,
+) -> None:
+    """Compute the Henry coefficient of a guest in a host."""
+    from flows.launch import launch
+    from flows.settings import make_settings
+
+    settings = make_settings(
+        host=host,
+        guest=guest,
+        temperatures_k=tuple(temperature_k or [298.15]),
+        insertions=insertions,
+        reference=reference,
+        force_field=force_field,
+        charges=charges,
+        cutoff_angstrom=cutoff_angstrom,
+        lj=lj,
+        tail_correction=tail_correction,
+        sampling=sampling,
+        target_error=target_error,
+        max_labels=max_labels,
+        max_rounds=max_rounds,
+        workers=workers,
+        cluster=None if cluster is None else str(cluster),
+        seed=seed,
+        out="" if out is None else str(out),
+        accept_offset=accept_offset,
+        trust_model_file=trust_model_file,
+    )
+    results, report_path = launch(settings, orchestration=orchestration)
+    _print_results(results, settings.run_dir, report_path, json_output)
+
+
+def _print_results(
+    results: list[dict[str, Any]], run_dir: Path, report_path: Path, json_output: bool
+) -> None:
+    if json_output:
+        import json
+
+        from data.store import plain
+
+        typer.echo(json.dumps(plain({"results": results}), allow_nan=False))
+        return
+    from flows.summary import print_summary
+
+    print_summary(results, run_dir, report_path)
+
+
+@app.command()
+def report(
+    run_dir: Annotated[Path, typer.Argument(metavar="DIR", help="a run folder")],
+) -> None:
+    """Rebuild the HTML report of a run from its files."""
+    from flows.report import write_report
+
+    typer.echo(write_report(run_dir))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, which references work, threads, Prefect and Dask settings."""
+    from rich.console import Console
+
+    from flows.doctor import collect, render
+
+    render(collect(), Console())
+
+
+@app.command("list")
+def list_bundled(
+    what: Annotated[str, typer.Argument(help="hosts | guests | force-fields")],
+) -> None:
+    """List what is bundled."""
+    from chem.force_fields import bundled_force_fields
+    from chem.guests import bundled_guests
+    from chem.hosts import bundled_hosts
+    from data.errors import SettingsError
+
+    known = {
+        "hosts": bundled_hosts,
+        "guests": bundled_guests,
+        "force-fields": bundled_force_fields,
+    }
+    if what not in known:
+        raise SettingsError(f"Cannot list {what!r}; choose one of {', '.join(known)}.")
+    typer.echo("\n".join(known[what]()))
+
+
+def main() -> None:
+    """Run the command line; bad input ends with status 2 and one paragraph."""
+    for name in THREAD_VARIABLES:
+        os.environ.setdefault(name, "1")
+    from flows.server import quiet_environment
+
+    quiet_environment()
+    try:
+        app(standalone_mode=True)
+    except InputError as error:
+        _fail(error, EXIT_BAD_INPUT)
+    except WidomillError as error:
+        _fail(error, EXIT_FAILURE)
+    except KeyboardInterrupt:
+        typer.echo("Stopped. Run the same command again to go on from here.", err=True)
+        sys.exit(130)
+
+
+def _fail(error: WidomillError, status: int) -> None:
+    typer.echo(f"{type(error).__name__}: {error}", err=True)
+    sys.exit(status)

@@ -1,0 +1,45 @@
+"""The Prefect flow ``henry``: one host, one guest, at the reference level."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from flows.console import Reporter
+from flows.executors import PrefectExecutor
+from flows.publish import publish_results
+from flows.run import run
+from flows.settings import HenrySettings
+
+
+def _run_name() -> str:
+    settings = flow_run.parameters["settings"]
+    values = settings if isinstance(settings, dict) else settings.model_dump()
+    host, guest = Path(values["host"]).stem, Path(values["guest"]).stem
+    return f"{host} {guest} {values.get('reference', 'mace-dac')}"
+
+
+@flow(
+    name="henry",
+    flow_run_name=_run_name,
+    description="Henry coefficient of a guest in a host at the reference level of theory",
+    persist_result=False,
+    validate_parameters=True,
+)
+def henry(settings: HenrySettings) -> list[dict[str, Any]]:
+    """Run one Henry-coefficient job on the flow's task runner.
+
+    Args:
+        settings: host, guest, levels, budget; see :class:`flows.settings.HenrySettings`.
+
+    Returns:
+        One result per temperature, as in result.json.
+    """
+    executor = PrefectExecutor()
+    with Reporter() as reporter:
+        results = run(settings, executor, reporter)
+    publish_results(executor, settings.run_dir, results)
+    return results

@@ -1,0 +1,196 @@
+"""From settings to a run folder that tasks can work in: inputs read, checked and recorded."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data.errors import RunFolderError, SettingsError
+from data.store import plain, write_json
+from flows.settings import HenrySettings
+from tasks.context import CONTEXT_FILE, RunContext, load_context, save_context
+
+if TYPE_CHECKING:
+    from chem.energies import ClassicalSettings
+    from chem.force_fields import ForceField
+    from chem.system import System
+
+VERSIONED = (
+    "widomill",
+    "numpy",
+    "scipy",
+    "numba",
+    "torch",
+    "ase",
+    "pymatgen",
+    "spglib",
+    "mace-torch",
+    "dac-sim",
+    "dftd3",
+    "tblite",
+    "prefect",
+    "prefect-dask",
+    "dask",
+    "distributed",
+    "pyarrow",
+)
+
+
+def prepare(settings: HenrySettings, *, shuffle_labels: bool = False) -> RunContext:
+    """Read the inputs of a run, check them and write its folder's records.
+
+    Args:
+        settings: what to do.
+        shuffle_labels: train the surrogate on shuffled labels, to show that the answer
+            stays unbiased.
+
+    Returns:
+        The context every task loads.
+
+    Raises:
+        InputError: something given cannot be used.
+    """
+    from chem.references.registry import validate_reference_spec
+
+    spec = validate_reference_spec(settings.reference, trust_model_file=settings.trust_model_file)
+    atomistic = spec.kind not in ("classical", "forcefield")
+    other = None
+    if spec.kind == "forcefield":
+        other = build_system(settings, spec.argument)
+    context = RunContext(
+        system=build_system(settings, settings.force_field, atomistic=atomistic, other=other),
+        reference=settings.reference,
+        reference_system=other,
+        trust_model_file=settings.trust_model_file,
+        temperatures_k=settings.temperatures_k,
+        seed=settings.seed,
+        atomistic=atomistic,
+        label_forces=spec.kind == "forcefield",
+        shuffle_labels=shuffle_labels,
+    )
+    write_run_folder(settings, context)
+    return context
+
+
+def build_system(
+    settings: HenrySettings,
+    force_field_name: str,
+    *,
+    atomistic: bool = False,
+    other: System | None = None,
+) -> System:
+    """Read host, guest and force field, and mix them.
+
+    Args:
+        settings: what to do.
+        force_field_name: bundled name or path.
+        atomistic: the reference sees real atoms; the hard core is bounded by their radii.
+        other: the reference's own system; the hard core is bounded by its core.
+    """
+    from chem.force_fields import load_force_field, mix_pairs
+    from chem.guests import load_guest
+    from chem.hosts import load_host
+    from chem.system import System, core_energy_k, covalent_core_angstrom
+
+    force_field = load_force_field(force_field_name)
+    guest = load_guest(settings.guest, force_field)
+    host = load_host(settings.host, charges=settings.charges)
+    pairs = mix_pairs(host, guest, force_field, charges=settings.charges)
+    core_k = core_energy_k(settings.temperatures_k)
+    limit = covalent_core_angstrom(host, guest) if atomistic else None
+    if other is not None:
+        limit = other.model().core_radii_angstrom
+    classical = classical_settings(settings, force_field)
+    return System(host, guest, pairs, classical, core_k, limit)
+
+
+def classical_settings(settings: HenrySettings, force_field: ForceField) -> ClassicalSettings:
+    """Return cutoff, truncation and tail: the option given, else the force field's choice."""
+    from chem.energies import ClassicalSettings
+
+    tail = settings.tail_correction
+    if tail is None:
+        tail = bool(force_field.tail_correction)
+    lj = settings.lj or force_field.truncation or "truncated"
+    if lj == "shifted" and tail:
+        raise SettingsError(
+            "--lj shifted and --tail-correction contradict each other: a potential shifted to "
+            "zero at the cutoff has no tail to add. Use --lj truncated with --tail-correction, "
+            "or --no-tail-correction."
+        )
+    return ClassicalSettings(cutoff_angstrom=settings.cutoff_angstrom, lj=lj, tail_correction=tail)
+
+
+def write_run_folder(settings: HenrySettings, context: RunContext) -> None:
+    """Write settings, provenance, host and context; refuse a folder of other settings."""
+    from chem.hosts import write_cif
+
+    folder = settings.run_dir
+    refuse_other_settings(settings, folder)
+    host = context.system.host
+    write_json(folder / "settings.json", settings.model_dump(mode="json") | {"hash": settings.hash})
+    write_json(folder / "provenance.json", provenance(context))
+    write_cif(host, folder / "host.cif")
+    if not (folder / CONTEXT_FILE).exists():
+        save_context(folder, context)
+    elif load_context(str(folder)).hash != context.hash:
+        raise RunFolderError(
+            f"{folder} holds a run whose host, guest or force-field files have changed since. "
+            "Choose another --out, or remove the folder."
+        )
+
+
+def refuse_other_settings(settings: HenrySettings, folder: Path) -> None:
+    """Raise when a folder already belongs to a run with other settings."""
+    path = folder / "settings.json"
+    if folder.exists() and not folder.is_dir():
+        raise RunFolderError(f"--out {folder} is a file; give a folder that may be created.")
+    if not path.exists():
+        return
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunFolderError(f"Cannot read {path}: {error}. Choose another --out.") from error
+    numbers = plain(settings.numbers)
+    different = sorted(k for k in numbers if stored.get(k) != numbers[k])
+    if different:
+        raise RunFolderError(
+            f"{folder} holds a run with other settings ({', '.join(different)}). Choose another "
+            "--out, or remove the folder."
+        )
+
+
+def provenance(context: RunContext) -> dict[str, object]:
+    """Return what the numbers depend on: inputs, hashes, sources, versions, machine."""
+    system = context.system
+    return {
+        "host": {
+            "name": system.host.name,
+            "hash": system.host.hash,
+            "atoms": len(system.host.elements),
+            "source": system.host.source,
+            "notes": list(system.host.notes),
+        },
+        "guest": {
+            "name": system.guest.name,
+            "hash": system.guest.hash,
+            "source": system.guest.source,
+        },
+        "force_field": {"name": system.pairs.force_field, "sources": list(system.pairs.sources)},
+        "system_hash": system.hash,
+        "reference": context.reference,
+        "versions": {name: installed(name) for name in VERSIONED},
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def installed(package: str) -> str:
+    """Return the version of a package, or "not installed"."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,238 @@
+"""From a finished loop to results: records, files and the words printed at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chem.combine import interval
+from chem.estimator import heat_of_adsorption, henry_prefactor
+from chem.hosts import host_density_kg_per_m3
+from data.records import Estimate
+from data.schemas import RESULTS, ROUNDS
+from data.store import plain, write_json, write_rows
+from flows.loop import LoopOutcome, RoundLog
+from flows.settings import HenrySettings
+from tasks.binding import BindingRecord
+from tasks.context import RunContext
+from tasks.estimate import ClassicalRecord
+
+DOMINANT_SHARE = 0.2
+FEW_EFFECTIVE = 30.0
+LARGE_FAILED_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Wall time of the run and of its reference calls, seconds."""
+
+    wall_s: float
+    reference_s: float
+
+
+def _common(settings: HenrySettings, context: RunContext) -> dict[str, Any]:
+    system = context.system
+    return {
+        "host": system.host.name,
+        "guest": system.guest.name,
+        "reference": settings.reference,
+        "force_field": system.pairs.force_field,
+        "seed": settings.seed,
+        "host_hash": system.host.hash,
+        "guest_hash": system.guest.hash,
+    }
+
+
+def loop_results(
+    settings: HenrySettings,
+    context: RunContext,
+    outcome: LoopOutcome,
+    binding: BindingRecord,
+    clock: Clock,
+) -> list[dict[str, Any]]:
+    """Return one result per temperature of a run with a reference."""
+    density = host_density_kg_per_m3(context.system.host)
+    last = outcome.rounds[-1]
+    placed = sum(t.insertions for t in outcome.tables)
+    results = []
+    for k, temperature in enumerate(context.temperatures_k):
+        prefactor = henry_prefactor(density, temperature)
+        combined = outcome.combined[k]
+        low, high = interval(combined.estimate, combined.degrees_of_freedom)
+        heat, heat_error = heat_of_adsorption(combined.mean, combined.covariance, temperature)
+        result = _common(settings, context) | {
+            "temperature_k": temperature,
+            "henry_mol_per_kg_pa": prefactor * combined.estimate.mean,
+            "henry_ci95": [prefactor * low, prefactor * high],
+            "henry_relative_standard_error": combined.estimate.relative_standard_error,
+            "table_relative_error": combined.table_standard_error / combined.estimate.mean,
+            "design_relative_error": combined.design_standard_error / combined.estimate.mean,
+            "qst_kj_per_mol": heat,
+            "qst_standard_error": heat_error,
+            "binding_energy_kj_per_mol": binding.energy_kj_per_mol,
+            "baseline_henry_mol_per_kg_pa": prefactor * last.route.baseline_mean[k],
+            "surrogate_henry_mol_per_kg_pa": prefactor * last.route.surrogate_mean[k],
+            "insertions": placed,
+            "overlap_fraction": last.route.overlap_fraction,
+            "effective_samples": combined.effective_samples,
+            "labels": outcome.labels,
+            "label_failures": outcome.label_failures,
+            "failed_share": max(r.records[k].failed_share for r in outcome.rounds),
+            "correction_effective_samples": combined.correction_effective_samples,
+            "largest_weight_share": combined.largest_weight_share,
+            "rounds": len(outcome.rounds),
+            "stopped_because": outcome.stopped_because,
+            "reference_key": outcome.check.key,
+            "reference_check": outcome.check.message,
+            "reference_offset_kj_per_mol": outcome.check.offset_kj_per_mol,
+            "wall_s": clock.wall_s,
+            "reference_s": clock.reference_s,
+        }
+        result["warnings"] = _warnings(result, context, outcome.check.warnings)
+        results.append(result)
+    return results
+
+
+def classical_results(
+    settings: HenrySettings,
+    context: RunContext,
+    record: ClassicalRecord,
+    binding: BindingRecord,
+    clock: Clock,
+) -> list[dict[str, Any]]:
+    """Return one result per temperature where the baseline is the reference."""
+    density = host_density_kg_per_m3(context.system.host)
+    results = []
+    for temperature, moments in zip(context.temperatures_k, record.moments, strict=True):
+        prefactor = henry_prefactor(density, temperature)
+        variance = max(0.0, float(moments.table_covariance[0, 0]))
+        estimate = Estimate(float(moments.mean[0]), variance**0.5, moments.effective_samples)
+        low, high = interval(estimate, max(2.0, moments.effective_samples - 1.0))
+        heat, heat_error = heat_of_adsorption(moments.mean, moments.table_covariance, temperature)
+        henry = prefactor * estimate.mean
+        result = _common(settings, context) | {
+            "temperature_k": temperature,
+            "henry_mol_per_kg_pa": henry,
+            "henry_ci95": [prefactor * low, prefactor * high],
+            "henry_relative_standard_error": estimate.relative_standard_error,
+            "table_relative_error": estimate.relative_standard_error,
+            "design_relative_error": 0.0,
+            "qst_kj_per_mol": heat,
+            "qst_standard_error": heat_error,
+            "binding_energy_kj_per_mol": binding.energy_kj_per_mol,
+            "baseline_henry_mol_per_kg_pa": henry,
+            "surrogate_henry_mol_per_kg_pa": henry,
+            "insertions": record.insertions,
+            "overlap_fraction": record.overlap_fraction,
+            "effective_samples": moments.effective_samples,
+            "labels": 0,
+            "label_failures": 0,
+            "failed_share": 0.0,
+            "correction_effective_samples": moments.effective_samples,
+            "largest_weight_share": moments.largest_weight_share,
+            "rounds": 0,
+            "stopped_because": "all insertions evaluated",
+            "reference_key": context.system.hash,
+            "reference_check": "",
+            "reference_offset_kj_per_mol": None,
+            "wall_s": clock.wall_s,
+            "reference_s": 0.0,
+        }
+        result["warnings"] = _warnings(result, context, ())
+        results.append(result)
+    return results
+
+
+def _warnings(result: dict[str, Any], context: RunContext, reference: tuple[str, ...]) -> list[str]:
+    found = [*context.system.host.notes, *reference]
+    error = result["henry_relative_standard_error"]
+    if result["rounds"] and result["stopped_because"] != "target error reached":
+        found.append(
+            f"stopped at {100 * error:.1f} % relative standard error: {result['stopped_because']}"
+        )
+    share = result["largest_weight_share"]
+    if share > DOMINANT_SHARE:
+        found.append(f"one insertion carries {100 * share:.0f} % of the answer")
+    if result["effective_samples"] < FEW_EFFECTIVE:
+        found.append(
+            f"only {result['effective_samples']:.0f} effective insertions at "
+            f"{result['temperature_k']} K"
+        )
+    if result["failed_share"] > LARGE_FAILED_SHARE:
+        found.append(
+            f"failed labels stood for {100 * result['failed_share']:.1f} % of the answer; their "
+            "insertions keep the surrogate's energy"
+        )
+    return found
+
+
+def round_rows(context: RunContext, outcome: LoopOutcome) -> list[dict[str, Any]]:
+    """Return the rows of rounds.parquet."""
+    density = host_density_kg_per_m3(context.system.host)
+    return [
+        _round_row(outcome, log, k, temperature, henry_prefactor(density, temperature))
+        for log in outcome.rounds
+        for k, temperature in enumerate(context.temperatures_k)
+    ]
+
+
+def _round_row(
+    outcome: LoopOutcome, log: RoundLog, k: int, temperature: float, prefactor: float
+) -> dict[str, Any]:
+    record, combined = log.records[k], log.combined[k]
+    moments = record.estimate.moments
+    low, high = interval(combined.estimate, combined.degrees_of_freedom)
+    heat, heat_error = heat_of_adsorption(combined.mean, combined.covariance, temperature)
+    return {
+        "round": log.number,
+        "temperature_k": temperature,
+        "table": log.table.number,
+        "insertions": log.table.insertions,
+        "overlap_fraction": log.route.overlap_fraction,
+        "labels_round": log.route.drawn,
+        "labels_total": log.labels_total,
+        "label_failures": record.failures,
+        "failed_share": record.failed_share,
+        "baseline_henry": prefactor * log.route.baseline_mean[k],
+        "surrogate_henry": prefactor * log.route.surrogate_mean[k],
+        "round_henry": prefactor * float(moments.mean[0]),
+        "table_error": prefactor * max(0.0, float(moments.table_covariance[0, 0])) ** 0.5,
+        "design_error": prefactor * max(0.0, float(moments.design_covariance[0, 0])) ** 0.5,
+        "predicted_error": prefactor * record.estimate.predicted_variance**0.5,
+        "combination_weight": float(outcome.combined[k].weights[log.number - 1]),
+        "henry": prefactor * combined.estimate.mean,
+        "henry_ci_low": prefactor * low,
+        "henry_ci_high": prefactor * high,
+        "relative_standard_error": combined.estimate.relative_standard_error,
+        "effective_samples": moments.effective_samples,
+        "correction_effective_samples": moments.correction_effective_samples,
+        "largest_weight_share": moments.largest_weight_share,
+        "qst_kj_per_mol": heat,
+        "qst_standard_error": heat_error,
+        "surrogate_mae_kj_per_mol": record.surrogate_mae_kj_per_mol,
+        "calibration": log.fit.calibration,
+        "seconds": log.seconds,
+    }
+
+
+def write_results(
+    run_dir: Path,
+    results: list[dict[str, Any]],
+    rounds: list[dict[str, Any]],
+    binding: BindingRecord,
+) -> None:
+    """Write results.parquet, rounds.parquet and result.json."""
+    rows = [
+        result
+        | {
+            "henry_ci95_low": result["henry_ci95"][0],
+            "henry_ci95_high": result["henry_ci95"][1],
+            "warnings": "\n".join(result["warnings"]),
+        }
+        for result in results
+    ]
+    write_rows(run_dir / "rounds.parquet", rounds, ROUNDS)
+    write_rows(run_dir / "results.parquet", rows, RESULTS)
+    site = {"energy_kj_per_mol": binding.energy_kj_per_mol, "placement": list(binding.placement)}
+    write_json(run_dir / "result.json", plain({"results": results, "binding_site": site}))

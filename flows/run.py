@@ -1,0 +1,160 @@
+"""One run from settings to files, on any executor."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from data.errors import RunFolderError
+from flows.console import Reporter
+from flows.executors import Executor
+from flows.loop import Budget, LoopOutcome, run_loop
+from flows.prepare import prepare
+from flows.results import (
+    Clock,
+    classical_results,
+    loop_results,
+    round_rows,
+    write_results,
+)
+from flows.settings import HenrySettings
+from flows.stages import Stages, Table
+from tasks.binding import BindingItem, BindingRecord, find_binding_site
+from tasks.context import RunContext
+from tasks.estimate import ClassicalItem, estimate_classical
+from tasks.finish import ConsolidateItem, consolidate_batch, remove_parts
+from tasks.paths import PILOT_TABLE
+
+
+def finished_results(run_dir: Path) -> list[dict[str, Any]] | None:
+    """Return the results of a finished run folder, or None."""
+    path = run_dir / "result.json"
+    if not path.exists():
+        return None
+    try:
+        results: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["results"]
+    except (OSError, ValueError, KeyError) as error:
+        raise RunFolderError(
+            f"Cannot read {path}: {error}. Remove it and run again: finished work is kept."
+        ) from error
+    return results
+
+
+def run(
+    settings: HenrySettings,
+    executor: Executor,
+    reporter: Reporter,
+    *,
+    shuffle_labels: bool = False,
+) -> list[dict[str, Any]]:
+    """Do a run, or what is missing of it, and return one result per temperature.
+
+    Args:
+        settings: what to do.
+        executor: where tasks run.
+        reporter: where progress is told.
+        shuffle_labels: see :func:`flows.prepare.prepare`.
+
+    Raises:
+        InputError: something given cannot be used.
+    """
+    began = time.monotonic()
+    context = prepare(settings, shuffle_labels=shuffle_labels)
+    done = finished_results(settings.run_dir)
+    if done is not None:
+        reporter.say(f"{settings.run_dir} is finished: its results are shown")
+        return done
+    title = f"{context.system.host.name} {context.system.guest.name}"
+    stages = Stages(executor, reporter, str(settings.run_dir), title)
+    host = context.system.host
+    reporter.say(
+        f"{title}: {len(host.elements)} atoms, {host.volume_angstrom3:.0f} cubic angstrom, "
+        f"baseline {context.system.pairs.force_field}"
+    )
+    if settings.reference == "classical":
+        return _classical(settings, context, stages, began)
+    return _with_reference(settings, context, stages, began)
+
+
+def _classical(
+    settings: HenrySettings, context: RunContext, stages: Stages, began: float
+) -> list[dict[str, Any]]:
+    budget = _budget(settings)
+    pilot = None
+    if budget.adaptive:
+        pilot = stages.draw_table(PILOT_TABLE, budget.pilot(), None, 0)
+    table = stages.draw_table(1, settings.insertions, pilot, 0)
+    record = stages.call(
+        estimate_classical,
+        ClassicalItem(stages.run_dir, table.number, table.batches),
+        "train",
+        "estimate",
+    )
+    binding = _binding(stages, table, 0, may_label=False)
+    clock = Clock(time.monotonic() - began, 0.0)
+    results = classical_results(settings, context, record, binding, clock)
+    _close(stages, [table], {}, settings.run_dir, results, [], binding)
+    return results
+
+
+def _with_reference(
+    settings: HenrySettings, context: RunContext, stages: Stages, began: float
+) -> list[dict[str, Any]]:
+    budget = _budget(settings)
+    outcome = run_loop(context, budget, stages, settings.accept_offset)
+    table, last = outcome.tables[-1], len(outcome.rounds)
+    binding = _binding(stages, table, last, may_label=outcome.labels < settings.max_labels)
+    outcome.labels += binding.labels
+    clock = Clock(time.monotonic() - began, outcome.reference_seconds)
+    results = loop_results(settings, context, outcome, binding, clock)
+    _close(
+        stages,
+        outcome.tables,
+        _last_rounds(outcome),
+        settings.run_dir,
+        results,
+        round_rows(context, outcome),
+        binding,
+    )
+    return results
+
+
+def _budget(settings: HenrySettings) -> Budget:
+    return Budget(
+        settings.insertions,
+        settings.max_labels,
+        settings.max_rounds,
+        settings.target_error,
+        settings.sampling == "adaptive",
+    )
+
+
+def _last_rounds(outcome: LoopOutcome) -> dict[int, int]:
+    """Return the last round that scored each table."""
+    return {log.table.number: log.number for log in outcome.rounds}
+
+
+def _binding(stages: Stages, table: Table, round_number: int, may_label: bool) -> BindingRecord:
+    item = BindingItem(stages.run_dir, table.number, table.batches, round_number, may_label)
+    return stages.call(find_binding_site, item, "labels", "binding site")
+
+
+def _close(
+    stages: Stages,
+    tables: list[Table],
+    last_rounds: dict[int, int],
+    run_dir: Path,
+    results: list[dict[str, Any]],
+    rounds: list[dict[str, Any]],
+    binding: BindingRecord,
+) -> None:
+    items = [
+        ConsolidateItem(stages.run_dir, t.number, k, last_rounds.get(t.number, 0))
+        for t in tables
+        for k in range(t.batches)
+    ]
+    stages.map(consolidate_batch, items, "insertions", "closing")
+    write_results(run_dir, results, rounds, binding)
+    remove_parts(stages.run_dir)

@@ -1,0 +1,106 @@
+"""What a run is asked to do: one validated model, shared by command line and deployments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from data.errors import SettingsError
+from data.records import content_hash
+
+
+class HenrySettings(BaseModel):
+    """Settings of one Henry-coefficient run: one host, one guest, several temperatures."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    host: str = Field(min_length=1, description="CIF path or the name of a bundled host")
+    guest: str = Field(
+        min_length=1, description="bundled guest, or the path of a RASPA3 molecule JSON"
+    )
+    temperatures_k: tuple[float, ...] = Field(
+        default=(298.15,), description="temperatures in K; one insertion table serves all"
+    )
+    insertions: int = Field(
+        default=1_000_000, ge=100, le=10**9, description="insertions to place, at most"
+    )
+    reference: str = Field(default="mace-dac", description="reference level of theory")
+    force_field: str = Field(default="UFF", description="baseline force field, name or path")
+    charges: Literal["cif", "none"] = Field(default="cif", description="source of host charges")
+    cutoff_angstrom: float = Field(default=12.0, ge=2.0, le=50.0, description="cutoff, angstrom")
+    lj: Literal["truncated", "shifted"] | None = Field(
+        default=None, description="Lennard-Jones at the cutoff; default: force field's, truncated"
+    )
+    tail_correction: bool | None = Field(
+        default=None, description="analytic tail; default: the force field's choice, else none"
+    )
+    sampling: Literal["adaptive", "uniform"] = Field(
+        default="adaptive", description="proposal of the insertions"
+    )
+    target_error: float = Field(
+        default=0.05, gt=0.0, lt=1.0, description="relative standard error to stop at"
+    )
+    max_labels: int = Field(default=300, ge=1, le=10**6, description="most reference calls")
+    max_rounds: int = Field(default=8, ge=1, le=100, description="most rounds")
+    workers: int = Field(default=2, ge=1, le=1024, description="worker processes")
+    cluster: str | None = Field(default=None, description="YAML file that says where to run")
+    seed: int = Field(default=0, ge=0, le=2**63 - 1, description="random seed")
+    out: str = Field(default="", description="run folder; default: a name under runs/")
+    accept_offset: bool = Field(
+        default=False, description="use a reference that failed its self-check, and say so"
+    )
+    trust_model_file: bool = Field(
+        default=False, description="load a model file of unknown SHA-256 (it can run code)"
+    )
+
+    @field_validator("temperatures_k")
+    @classmethod
+    def _temperatures(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not value:
+            raise ValueError("at least one temperature is needed")
+        for temperature in value:
+            if not 1.0 <= temperature <= 5000.0:
+                raise ValueError(f"{temperature} K is outside 1 to 5000 K")
+        if len(set(value)) != len(value):
+            raise ValueError("a temperature is given twice")
+        return value
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """The settings that decide the numbers: all but where and how it runs."""
+        return self.model_dump(mode="json", exclude={"out", "workers", "cluster"})
+
+    @property
+    def hash(self) -> str:
+        """Content hash of what decides the numbers."""
+        return content_hash(sorted(self.numbers.items()))
+
+    @property
+    def run_dir(self) -> Path:
+        """The run folder, absolute."""
+        if self.out:
+            return Path(self.out).expanduser().absolute()
+        reference = self.reference.split("/")[-1].replace(":", "-")
+        name = f"{Path(self.host).stem}_{Path(self.guest).stem}_{reference}_{self.hash[:8]}"
+        return (Path("runs") / name.replace(":", "-").replace(" ", "-")).absolute()
+
+
+def make_settings(**values: Any) -> HenrySettings:
+    """Validate settings, with a plain message for the first thing that is wrong.
+
+    Raises:
+        SettingsError: a value is out of bounds or unknown.
+    """
+    try:
+        return HenrySettings(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + str(first["loc"][0] if first["loc"] else "settings").replace("_", "-")
+        option = option.replace("--temperatures-k", "--temperature-k")
+        reason = str(first["msg"]).removeprefix("Value error, ")
+        raise SettingsError(
+            f"{option} {first.get('input')!r} cannot be used: {reason}. "
+            "See `widomill henry --help` for the bounds."
+        ) from error

@@ -1,0 +1,1 @@
+"""Graphs, the surrogate, its training and routing. No Prefect, no Dask."""

@@ -1,0 +1,201 @@
+"""Graph encoder: what a guest site feels of the host, as a short learned vector.
+
+The host graph is embedded once (two rounds of messages on distances). A site at ``r`` then
+gathers ``A[k, c] = sum_j g_k(|r - r_j|) e[j, c]`` over host images, a small network per site
+type turns ``A`` into a descriptor, and descriptors of a guest's sites add up. The network is
+zero where no host atom is in reach. Continuous-filter messages follow Schuett et al. (SchNet,
+J. Chem. Phys. 148 (2018) 241722).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ml.graphs import HOST_CUTOFF_ANGSTROM, HostArrays, RadialBasis, SiteNeighbours, host_edges
+
+MAX_ATOMIC_NUMBER = 118
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """Sizes of the encoder.
+
+    Attributes:
+        channels: length of a host-atom embedding as seen by sites.
+        hidden: width inside the networks.
+        descriptors: length of a site descriptor.
+        site_basis: radial basis between sites and host atoms.
+        host_basis: radial basis among host atoms.
+    """
+
+    channels: int = 12
+    hidden: int = 64
+    descriptors: int = 24
+    site_basis: RadialBasis = RadialBasis()
+    host_basis: RadialBasis = RadialBasis(HOST_CUTOFF_ANGSTROM, 0.8, 12)
+
+
+class HostEmbedding(nn.Module):
+    """Embeds every host atom from its element and two shells of neighbours."""
+
+    def __init__(self, settings: EncoderSettings, width: int = 24) -> None:
+        """Create the layers."""
+        super().__init__()
+        self.basis = settings.host_basis
+        self.elements = nn.Embedding(MAX_ATOMIC_NUMBER + 1, width)
+        self.filters = nn.ModuleList(
+            nn.Linear(self.basis.count, width, bias=False) for _ in range(2)
+        )
+        self.updates = nn.ModuleList(
+            nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width))
+            for _ in range(2)
+        )
+        self.out = nn.Linear(width, settings.channels)
+
+    def forward(self, numbers: Tensor, edges: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """Return (n, channels) embeddings of the host atoms."""
+        receivers, senders, distances = edges
+        state = self.elements(numbers)
+        radial = self.basis(distances.to(state.dtype))
+        for mix, update in zip(self.filters, self.updates, strict=True):
+            messages = mix(radial) * state[senders]
+            gathered = torch.zeros_like(state).index_add(0, receivers, messages)
+            state = state + update(torch.cat([state, gathered], dim=1))
+        embedding: Tensor = self.out(state)
+        return embedding
+
+
+class SiteNetwork(nn.Module):
+    """One two-layer network per site type, zero at zero input."""
+
+    def __init__(self, inputs: int, types: int, settings: EncoderSettings) -> None:
+        """Create the layers for a number of site types."""
+        super().__init__()
+        hidden, outputs = settings.hidden, settings.descriptors
+        self.first = nn.ModuleList(nn.Linear(inputs, hidden) for _ in range(types))
+        self.second = nn.ModuleList(
+            nn.Linear(hidden, outputs, bias=False) for _ in range(types)
+        )
+
+    def forward(self, inputs: Tensor, kind: int) -> Tensor:
+        """Return (s, descriptors) of (s, inputs) for sites of one type."""
+        first = self.first[kind]
+        hidden = nn.functional.silu(first(inputs)) - nn.functional.silu(first.bias)
+        descriptors: Tensor = self.second[kind](hidden)
+        return descriptors
+
+
+def radial_moments(
+    neighbours: SiteNeighbours, basis: RadialBasis, channels: Tensor, positions: Tensor
+) -> Tensor:
+    """Gather host channels around sites, resolved by distance.
+
+    Args:
+        neighbours: voxel look-up of host images.
+        basis: radial basis.
+        channels: (n, c) channels of the host atoms.
+        positions: (s, 3) float64 site positions, angstrom.
+
+    Returns:
+        (s, basis.count, c) moments in the dtype of the channels.
+    """
+    weights, atoms = site_edges(neighbours, basis, positions, channels.dtype)
+    return torch.bmm(weights.transpose(1, 2), channels[atoms])
+
+
+def site_edges(
+    neighbours: SiteNeighbours, basis: RadialBasis, positions: Tensor, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Return basis values (s, c, k) and host atoms (s, c) of every site's edges."""
+    wrapped, images = neighbours.lookup(positions.detach())
+    shift = (wrapped - positions).detach()
+    separation = (positions + shift).unsqueeze(1) - neighbours.images[images]
+    squared = (separation * separation).sum(dim=-1).clamp(min=1e-4)
+    return basis(torch.sqrt(squared).to(dtype)), neighbours.atoms[images]
+
+
+class Encoder(nn.Module):
+    """Host embedding, site networks and linear read-outs for pretraining.
+
+    Args:
+        types: distinct guest site type names.
+        elements: atomic numbers present in the host, sorted.
+        settings: sizes.
+        targets: number of energies regressed in pretraining.
+    """
+
+    def __init__(
+        self,
+        types: tuple[str, ...],
+        elements: tuple[int, ...],
+        settings: EncoderSettings,
+        targets: int = 1,
+    ) -> None:
+        """Create the layers; parameters come from the current torch generator."""
+        super().__init__()
+        self.types = types
+        self.host_elements = elements
+        self.settings = settings
+        self.host = HostEmbedding(settings)
+        self.inputs = settings.site_basis.count * (settings.channels + len(elements))
+        self.sites = SiteNetwork(self.inputs, len(types), settings)
+        self.readout = nn.Linear(settings.descriptors, targets, bias=False)
+        self.register_buffer("scale", torch.ones(self.inputs))
+
+    def host_channels(self, host: HostArrays) -> Tensor:
+        """Return (n, channels + elements): learned embedding beside element flags."""
+        numbers = torch.as_tensor(np.asarray(host.atomic_numbers, dtype=np.int64))
+        numbers = numbers.to(self.readout.weight.device)
+        receivers, senders, distances = host_edges(host, self.settings.host_basis.cutoff_angstrom)
+        device = numbers.device
+        edges = (receivers.to(device), senders.to(device), distances.to(device))
+        return self.channels(numbers, edges)
+
+    def channels(self, numbers: Tensor, edges: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """Return (n, channels + elements) of host atoms given their edges."""
+        embedding = self.host(numbers, edges)
+        return torch.cat([embedding, element_flags(numbers, self.host_elements)], dim=1)
+
+    def describe(self, moments: Tensor, kind: int) -> Tensor:
+        """Return (s, descriptors) of (s, k, c) moments for sites of one type."""
+        scale: Any = self.scale
+        return self.sites(moments.flatten(1) / scale, kind)
+
+    def specification(self) -> dict[str, Any]:
+        """Return what is needed, beside the weights, to build this encoder again."""
+        s = self.settings
+        return {
+            "types": list(self.types),
+            "elements": list(self.host_elements),
+            "targets": self.readout.out_features,
+            "sizes": [s.channels, s.hidden, s.descriptors],
+            "site_basis": list(_basis_numbers(s.site_basis)),
+            "host_basis": list(_basis_numbers(s.host_basis)),
+        }
+
+
+def encoder_from_specification(spec: dict[str, Any]) -> Encoder:
+    """Build an untrained encoder of the given specification."""
+    settings = EncoderSettings(
+        *spec["sizes"], RadialBasis(*spec["site_basis"]), RadialBasis(*spec["host_basis"])
+    )
+    return Encoder(tuple(spec["types"]), tuple(spec["elements"]), settings, spec["targets"])
+
+
+def element_flags(numbers: Tensor, elements: tuple[int, ...]) -> Tensor:
+    """Return (n, len(elements)) float flags telling each atom's element."""
+    known = torch.tensor(elements, dtype=numbers.dtype, device=numbers.device)
+    return (numbers.unsqueeze(1) == known).to(torch.float32)
+
+
+def _basis_numbers(basis: RadialBasis) -> tuple[float, float, int]:
+    return basis.cutoff_angstrom, basis.start_angstrom, basis.count
+
+
+Progress = Callable[[str], None]

@@ -1,0 +1,153 @@
+"""Which insertions are sent to the reference, each with a known probability.
+
+The labelling budget is split between insertions whose Boltzmann-weighted error the surrogate
+expects to be large, and an exploring share that follows the density tempered to three times
+the temperature; on top, every insertion keeps a floor. For an energy error that is normal
+with standard deviation s, E[(exp(-beta U) - exp(-beta Us))^2] is proportional to
+exp(-2 beta Us) (exp(2 b) - 2 exp(b/2) + 1) with b = (beta s)^2, and the variance of a
+Horvitz-Thompson sum is least when the probabilities are proportional to its root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
+
+EXPLORE_TEMPERING = 3.0
+FLOOR_SHARE = 0.03
+MAX_BETA2_SD2 = 4.0
+
+
+@dataclass(frozen=True)
+class Routing:
+    """Probabilities of one round.
+
+    Attributes:
+        probability: (n,) routing probabilities, floor <= p <= 1.
+        expected_labels: their sum.
+    """
+
+    probability: np.ndarray
+    expected_labels: float
+
+
+def error_factor(beta: float, sd_kj_per_mol: np.ndarray) -> np.ndarray:
+    """Return sqrt(E[(exp(-beta e) - 1)^2]) of a normal energy error e of given sd.
+
+    Args:
+        beta: 1/(R T), mol/kJ.
+        sd_kj_per_mol: (n,) standard deviations.
+    """
+    b = np.minimum((beta * sd_kj_per_mol) ** 2, MAX_BETA2_SD2)
+    return np.sqrt(np.maximum(0.0, np.exp(2.0 * b) - 2.0 * np.exp(0.5 * b) + 1.0))
+
+
+def expected_error_terms(
+    temperature_k: float, weight: np.ndarray, mean: np.ndarray, sd: np.ndarray
+) -> np.ndarray:
+    """Return the expected size of v |exp(-beta U) - exp(-beta Us)| of each insertion.
+
+    Args:
+        temperature_k: temperature.
+        weight: (n,) proposal weights v.
+        mean: (n,) surrogate energies, kJ/mol.
+        sd: (n,) calibrated standard deviations, kJ/mol.
+    """
+    beta = 1.0 / (GAS_CONSTANT_KJ_PER_MOL_K * temperature_k)
+    return weight * np.exp(np.minimum(-beta * mean, 600.0)) * error_factor(beta, sd)
+
+
+def route(
+    temperatures_k: Sequence[float],
+    weight: np.ndarray,
+    mean_kj_per_mol: np.ndarray,
+    sd_kj_per_mol: np.ndarray,
+    expected_labels: float,
+    explore_share: float,
+) -> Routing:
+    """Return routing probabilities whose sum is the expected number of labels.
+
+    Args:
+        temperatures_k: temperatures one draw serves; each gets an equal share.
+        weight: (n,) proposal weights v.
+        mean_kj_per_mol: (n,) surrogate energies.
+        sd_kj_per_mol: (n,) calibrated standard deviations.
+        expected_labels: wanted sum of the probabilities (at most n).
+        explore_share: part of the budget that follows the tempered density.
+
+    Returns:
+        The probabilities.
+    """
+    count = len(weight)
+    if count == 0:
+        return Routing(np.zeros(0), 0.0)
+    wanted = min(float(expected_labels), float(count))
+    share = np.zeros(count)
+    for temperature in temperatures_k:
+        aim = expected_error_terms(temperature, weight, mean_kj_per_mol, sd_kj_per_mol)
+        beta = 1.0 / (GAS_CONSTANT_KJ_PER_MOL_K * temperature * EXPLORE_TEMPERING)
+        explore = weight * np.exp(np.minimum(-beta * mean_kj_per_mol, 600.0))
+        share += (1.0 - explore_share) * _unit(aim) + explore_share * _unit(explore)
+    share = (1.0 - FLOOR_SHARE) * share / len(temperatures_k) + FLOOR_SHARE / count
+    probability = _scaled(share, wanted)
+    return Routing(probability, float(probability.sum()))
+
+
+def _unit(values: np.ndarray) -> np.ndarray:
+    total = float(values.sum())
+    return values / total if total > 0 else np.full(len(values), 1.0 / len(values))
+
+
+def _scaled(share: np.ndarray, wanted: float) -> np.ndarray:
+    """Scale shares to probabilities of given sum, none above one."""
+    certain = np.zeros(len(share), dtype=bool)
+    for _ in range(100):
+        rest = max(0.0, wanted - certain.sum())
+        free = float(share[~certain].sum())
+        scale = rest / free if free > 0 else 0.0
+        over = ~certain & (scale * share >= 1.0)
+        if not over.any():
+            break
+        certain |= over
+    return np.where(certain, 1.0, np.minimum(1.0, scale * share))
+
+
+def draw(
+    rng: np.random.Generator, probability: np.ndarray, most: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the labelled set: independent trials, thinned when more than ``most`` come out.
+
+    Thinning keeps a simple random subset of m of the n drawn and multiplies the
+    probabilities by m/n: two-phase sampling, still unbiased.
+
+    Args:
+        rng: source of randomness.
+        probability: (n,) routing probabilities.
+        most: the largest number that may be labelled.
+
+    Returns:
+        Sorted indices drawn, and the (n,) probabilities that hold after thinning.
+    """
+    drawn = np.flatnonzero(rng.random(len(probability)) < probability)
+    if len(drawn) <= most:
+        return drawn, probability
+    kept = np.sort(rng.permutation(drawn)[:most])
+    return kept, probability * (most / len(drawn))
+
+
+def predicted_design_variance(
+    temperature_k: float,
+    weight: np.ndarray,
+    mean: np.ndarray,
+    sd: np.ndarray,
+    probability: np.ndarray,
+) -> float:
+    """Return the variance of the correction's sum that the surrogate's spread predicts."""
+    if len(weight) == 0:
+        return 0.0
+    terms = expected_error_terms(temperature_k, weight, mean, sd)
+    return float(((1.0 - probability) / probability * terms**2).sum())

@@ -1,0 +1,187 @@
+"""Pretraining of encoders on baseline energies, which cost nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ml.encoder import Encoder, EncoderSettings, site_edges
+from ml.graphs import GuestSites, HostArrays, SiteNeighbours, host_edges, place_sites
+
+Progress = Callable[[int, float], None]
+
+CLIP_KJ_PER_MOL = 40.0
+DROP_KJ_PER_MOL = 250.0
+SOFTNESS_KJ_PER_MOL = 20.0
+
+
+@dataclass(frozen=True)
+class _Edges:
+    """Basis values and host atoms of every site of the training insertions, by type."""
+
+    weights: tuple[Tensor, ...]
+    atoms: tuple[Tensor, ...]
+
+
+def pretrain_encoders(
+    host: HostArrays,
+    guest: GuestSites,
+    fractional: np.ndarray,
+    quaternions: np.ndarray,
+    baseline_kj_per_mol: np.ndarray,
+    *,
+    members: int = 3,
+    seed: int,
+    steps: int = 600,
+    batch: int = 256,
+    device: str = "cpu",
+    settings: EncoderSettings | None = None,
+    progress: Progress | None = None,
+) -> tuple[Encoder, ...]:
+    """Train an ensemble of encoders to reproduce baseline energies of this host.
+
+    Energies above 40 kJ/mol are compressed logarithmically (the wall's exact height never
+    matters) and those above 250 kJ/mol are left out.
+
+    Args:
+        host: the host.
+        guest: the guest's sites.
+        fractional: (B, 3) fractional positions of the body origin.
+        quaternions: (B, 4) unit quaternions (w, x, y, z).
+        baseline_kj_per_mol: (B,) baseline energies, or (B, t) for t separate targets whose
+            first column is the total.
+        members: number of encoders, each from its own seed.
+        seed: seed of the ensemble.
+        steps: optimiser steps per member.
+        batch: insertions per step.
+        device: torch device to train on.
+        settings: sizes of the encoder.
+        progress: called with the step over all members and the running loss.
+
+    Returns:
+        The trained encoders, on the CPU.
+    """
+    settings = settings or EncoderSettings()
+    targets = np.asarray(baseline_kj_per_mol, dtype=float).reshape(len(fractional), -1)
+    keep = np.isfinite(targets).all(axis=1) & (targets[:, 0] < DROP_KJ_PER_MOL)
+    edges = _gather_edges(host, guest, fractional[keep], quaternions[keep], settings, device)
+    goal = torch.as_tensor(_squash(targets[keep]), dtype=torch.float32, device=device)
+    encoders = []
+    for member in range(members):
+        generator = torch.Generator().manual_seed(1_000_003 * seed + member)
+        encoder = new_encoder(host, guest, settings, goal.shape[1], seed=1_000_003 * seed + member)
+
+        def report(step: int, loss: float, done: int = member * steps) -> None:
+            if progress is not None:
+                progress(done + step, loss)
+
+        _train(encoder.to(device), host, edges, goal, steps, batch, generator, report)
+        encoders.append(encoder.cpu().eval())
+    return tuple(encoders)
+
+
+def new_encoder(
+    host: HostArrays, guest: GuestSites, settings: EncoderSettings, targets: int, *, seed: int
+) -> Encoder:
+    """Return an untrained encoder whose parameters depend on the seed alone."""
+    elements = tuple(sorted({int(z) for z in host.atomic_numbers}))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Encoder(guest.type_names, elements, settings, targets)
+
+
+def _squash(energies: np.ndarray) -> np.ndarray:
+    above = np.maximum(energies - CLIP_KJ_PER_MOL, 0.0)
+    low = np.minimum(energies, CLIP_KJ_PER_MOL)
+    return low + SOFTNESS_KJ_PER_MOL * np.log1p(above / SOFTNESS_KJ_PER_MOL)
+
+
+def _gather_edges(
+    host: HostArrays,
+    guest: GuestSites,
+    fractional: np.ndarray,
+    quaternions: np.ndarray,
+    settings: EncoderSettings,
+    device: str,
+) -> _Edges:
+    """Evaluate the radial basis once: the geometry does not change during training."""
+    neighbours = SiteNeighbours.build(host, settings.site_basis.cutoff_angstrom)
+    positions, _ = place_sites(
+        neighbours.lattice,
+        torch.as_tensor(guest.positions_angstrom, dtype=torch.float64),
+        torch.as_tensor(fractional, dtype=torch.float64),
+        torch.as_tensor(quaternions, dtype=torch.float64),
+    )
+    weights, atoms = [], []
+    for kind in range(len(guest.type_names)):
+        sites = positions[:, guest.type_index == kind]
+        basis, index = site_edges(
+            neighbours, settings.site_basis, sites.reshape(-1, 3), torch.float32
+        )
+        shape = (len(sites), sites.shape[1], *basis.shape[1:])
+        weights.append(basis.reshape(shape).to(device))
+        atoms.append(index.reshape(shape[:3]).to(device))
+    return _Edges(tuple(weights), tuple(atoms))
+
+
+def _moments(edges: _Edges, rows: Tensor, channels: Tensor) -> list[Tensor]:
+    moments = []
+    for weights, atoms in zip(edges.weights, edges.atoms, strict=True):
+        basis = weights[rows].flatten(0, 1)
+        moments.append(torch.bmm(basis.transpose(1, 2), channels[atoms[rows].flatten(0, 1)]))
+    return moments
+
+
+def _energies(encoder: Encoder, edges: _Edges, rows: Tensor, channels: Tensor) -> Tensor:
+    total: Tensor | None = None
+    for kind, moments in enumerate(_moments(edges, rows, channels)):
+        per_site = encoder.readout(encoder.describe(moments, kind))
+        energy = per_site.reshape(len(rows), -1, per_site.shape[1]).sum(dim=1)
+        total = energy if total is None else total + energy
+    if total is None:
+        raise ValueError("a guest needs at least one site")
+    return total
+
+
+def _set_scale(encoder: Encoder, host: HostArrays, edges: _Edges) -> None:
+    """Fix the input scale from the first insertions, so that all inputs start comparable."""
+    with torch.no_grad():
+        rows = torch.arange(min(512, len(edges.weights[0])), device=edges.weights[0].device)
+        flat = torch.cat([m.flatten(1) for m in _moments(edges, rows, encoder.host_channels(host))])
+        scale = flat.std(dim=0)
+        encoder.scale = torch.where(scale > 0.05 * scale.max(), scale, 0.05 * scale.max() + 1e-6)
+
+
+def _train(
+    encoder: Encoder,
+    host: HostArrays,
+    edges: _Edges,
+    goal: Tensor,
+    steps: int,
+    batch: int,
+    generator: torch.Generator,
+    report: Progress,
+) -> None:
+    device = goal.device
+    _set_scale(encoder, host, edges)
+    numbers = torch.as_tensor(np.asarray(host.atomic_numbers, dtype=np.int64)).to(device)
+    receivers, senders, distances = host_edges(host, encoder.settings.host_basis.cutoff_angstrom)
+    graph = (receivers.to(device), senders.to(device), distances.to(device))
+    spread = goal.std(dim=0) + 1e-6
+    optimiser = torch.optim.AdamW(encoder.parameters(), lr=4e-3, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps)
+    for step in range(steps):
+        rows = torch.randint(len(goal), (batch,), generator=generator).to(device)
+        predicted = _energies(encoder, edges, rows, encoder.channels(numbers, graph))
+        loss = torch.nn.functional.smooth_l1_loss(
+            predicted / spread, goal[rows] / spread, beta=0.2
+        )
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        schedule.step()
+        report(step + 1, float(loss.detach()))

@@ -1,0 +1,147 @@
+"""What every task of a run needs, loaded once per thread from the run folder."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data.errors import RunFolderError
+from data.records import content_hash
+from data.store import write_text
+
+if TYPE_CHECKING:
+    from chem.energies import ClassicalModel
+    from chem.references.contract import Reference
+    from chem.system import System
+    from ml.surrogate import Surrogate
+
+CONTEXT_FILE = "context.json"
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """The numbers a run is made of.
+
+    Attributes:
+        system: host, guest and baseline.
+        reference: reference specification, "classical" where there is none.
+        reference_system: the second force field's system where that is the reference.
+        trust_model_file: whether the user vouches for a model file of unknown SHA-256.
+        temperatures_k: temperatures served by the tables.
+        seed: the run's seed.
+        atomistic: whether the reference sees the real atoms of the guest.
+        label_forces: whether labels carry guest force and torque.
+        shuffle_labels: train the surrogate on shuffled labels (a test of unbiasedness).
+    """
+
+    system: System
+    reference: str
+    reference_system: System | None
+    trust_model_file: bool
+    temperatures_k: tuple[float, ...]
+    seed: int
+    atomistic: bool
+    label_forces: bool = False
+    shuffle_labels: bool = False
+
+    @property
+    def hash(self) -> str:
+        """Content hash of the systems that decide the energies."""
+        other = self.reference_system
+        return content_hash(self.system.hash, other.hash if other else "")
+
+
+def save_context(run_dir: Path, context: RunContext) -> None:
+    """Write the context of a run; floats keep every bit."""
+    from chem.system import to_json
+
+    content = {
+        "system": to_json(context.system),
+        "reference": context.reference,
+        "reference_system": to_json(other) if (other := context.reference_system) else None,
+        "trust_model_file": context.trust_model_file,
+        "temperatures_k": list(context.temperatures_k),
+        "seed": context.seed,
+        "atomistic": context.atomistic,
+        "label_forces": context.label_forces,
+        "shuffle_labels": context.shuffle_labels,
+    }
+    write_text(run_dir / CONTEXT_FILE, json.dumps(content))
+
+
+def load_context(run_dir: str) -> RunContext:
+    """Return the context of a run, cached per file version and thread."""
+    path = Path(run_dir) / CONTEXT_FILE
+    return _context(str(path), _version(path))
+
+
+def _version(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError as error:
+        raise RunFolderError(f"{path} is missing: {path.parent} is not a run folder.") from error
+
+
+@lru_cache(maxsize=4)
+def _context(path: str, version: int) -> RunContext:
+    from chem.system import system_from_json
+
+    content = json.loads(Path(path).read_text(encoding="utf-8"))
+    content["system"] = system_from_json(content["system"])
+    if content["reference_system"] is not None:
+        content["reference_system"] = system_from_json(content["reference_system"])
+    content["temperatures_k"] = tuple(content["temperatures_k"])
+    return RunContext(**content)
+
+
+def baseline_model(run_dir: str) -> ClassicalModel:
+    """Return the run's baseline, one object per thread."""
+    path = Path(run_dir) / CONTEXT_FILE
+    return _baseline(str(path), _version(path), threading.get_ident())
+
+
+@lru_cache(maxsize=8)
+def _baseline(path: str, version: int, thread: int) -> ClassicalModel:
+    return _context(path, version).system.model()
+
+
+def reference_level(run_dir: str) -> Reference:
+    """Return the run's reference, one object per thread."""
+    path = Path(run_dir) / CONTEXT_FILE
+    return _reference(str(path), _version(path), threading.get_ident())
+
+
+@lru_cache(maxsize=4)
+def _reference(path: str, version: int, thread: int) -> Reference:
+    from chem.references.classical import ClassicalReference
+    from chem.references.registry import make_reference
+
+    context = _context(path, version)
+    if context.reference_system is not None:
+        return ClassicalReference(context.reference, context.reference_system.model())
+    return make_reference(
+        context.reference,
+        context.system.host,
+        context.system.guest,
+        classical=_baseline(path, version, thread),
+        trust_model_file=context.trust_model_file,
+    )
+
+
+def surrogate(path: Path) -> Surrogate:
+    """Return a saved surrogate, one object per thread."""
+    return _surrogate(str(path), _version(path), threading.get_ident())
+
+
+@lru_cache(maxsize=8)
+def _surrogate(path: str, version: int, thread: int) -> Surrogate:
+    import torch
+
+    from ml.surrogate import Surrogate
+
+    torch.set_num_threads(1)
+    return Surrogate.load(Path(path))

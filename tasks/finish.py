@@ -1,0 +1,59 @@
+"""The closing of a run: one Parquet dataset of all insertions with their last scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from data.schemas import INSERTIONS
+from data.store import read_columns, write_table
+from tasks.paths import probability_path, routed_path, scores_path, table_path
+
+
+@dataclass(frozen=True)
+class ConsolidateItem:
+    """One batch to join: its table, and the last round that scored it (0: none)."""
+
+    run_dir: str
+    table: int
+    batch: int
+    round_number: int
+
+
+def consolidate_batch(item: ConsolidateItem) -> str:
+    """Join a batch's insertions with scores and routing of its last round; drop the parts."""
+    name = f"table-{item.table:02d}-batch-{item.batch:05d}.parquet"
+    path = Path(item.run_dir) / "insertions" / name
+    if path.exists():
+        return str(path)
+    source = table_path(item.run_dir, item.table, item.batch)
+    columns = read_columns(source)
+    count = len(columns["insertion"])
+    blank = {
+        "surrogate_kj_per_mol": np.full(count, np.nan),
+        "surrogate_sd_kj_per_mol": np.full(count, np.nan),
+        "routing_probability": np.full(count, np.nan),
+        "labelled": np.zeros(count, dtype=bool),
+    }
+    if item.round_number:
+        scores = read_columns(scores_path(item.run_dir, item.round_number, item.batch))
+        scores |= read_columns(probability_path(item.run_dir, item.round_number, item.batch))
+        free = ~columns["overlap"]
+        for key in ("surrogate_kj_per_mol", "surrogate_sd_kj_per_mol", "routing_probability"):
+            blank[key][free] = scores[key]
+        routed = read_columns(routed_path(item.run_dir, item.round_number), ["insertion"])
+        blank["labelled"] = np.isin(columns["insertion"], routed["insertion"])
+    columns |= blank
+    columns["table"] = np.full(count, item.table)
+    columns["round"] = [item.round_number or None] * count
+    write_table(path, columns, INSERTIONS)
+    return str(path)
+
+
+def remove_parts(run_dir: str) -> None:
+    """Remove the per-stage parts once every batch is consolidated."""
+    for folder in ("tables", "scores"):
+        for path in sorted((Path(run_dir) / folder).rglob("*.parquet")):
+            path.unlink()

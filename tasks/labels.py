@@ -1,0 +1,119 @@
+"""Reference labels: a chunk of insertions through the reference level."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from data.schemas import LABELS, PLACEMENT_COLUMNS
+from data.store import read_columns, read_rows, write_rows
+from tasks.context import load_context, reference_level
+from tasks.insertions import placement
+from tasks.paths import labels_path, routed_path
+
+if TYPE_CHECKING:
+    from chem.references.contract import LabelResult
+
+
+@dataclass(frozen=True)
+class LabelItem:
+    """Rows of a round's routed file to label as one chunk."""
+
+    run_dir: str
+    round_number: int
+    chunk: int
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LabelRecord:
+    """A labelled chunk: how many, how many failed, the first reason, and the time it took."""
+
+    path: str
+    labels: int
+    failures: int
+    reason: str
+    seconds: float
+
+
+def label_chunk(item: LabelItem) -> LabelRecord:
+    """Label a chunk of routed insertions and write them."""
+    path = labels_path(item.run_dir, item.round_number, item.chunk)
+    if not path.exists():
+        routed = read_columns(routed_path(item.run_dir, item.round_number))
+        rows = np.array(item.rows, dtype=int)
+        chosen = {name: values[rows] for name, values in routed.items()}
+        fractional, quaternions = placement(chosen)
+        context = load_context(item.run_dir)
+        results = reference_level(item.run_dir).interaction_energies(
+            fractional, quaternions, forces=context.label_forces
+        )
+        write_rows(path, label_rows(item.run_dir, item.round_number, chosen, results), LABELS)
+    return label_record(path)
+
+
+def label_record(path: Path) -> LabelRecord:
+    """Summarise a stored chunk of labels."""
+    rows = read_rows(path)
+    failed = [r for r in rows if r["status"] == "failed"]
+    return LabelRecord(
+        str(path),
+        len(rows),
+        len(failed),
+        failed[0]["reason"] if failed else "",
+        float(sum(r["seconds"] for r in rows)),
+    )
+
+
+def label_rows(
+    run_dir: str,
+    round_number: int,
+    chosen: dict[str, np.ndarray],
+    results: Sequence[LabelResult],
+) -> list[dict[str, Any]]:
+    """Return label records of the ``labels`` schema.
+
+    Args:
+        run_dir: run folder.
+        round_number: round that paid for them.
+        chosen: placement columns, label_key and baseline of the insertions.
+        results: one reference result each.
+    """
+    system = load_context(run_dir).system
+    common = {
+        "reference_key": reference_level(run_dir).key,
+        "host_hash": system.host.hash,
+        "guest_hash": system.guest.hash,
+        "round": round_number,
+    }
+    rows = []
+    for k, result in enumerate(results):
+        row: dict[str, Any] = dict(common)
+        row |= {name: float(chosen[name][k]) for name in PLACEMENT_COLUMNS}
+        row["label_key"] = str(chosen["label_key"][k])
+        row["baseline_kj_per_mol"] = float(chosen["baseline_kj_per_mol"][k])
+        row["energy_kj_per_mol"] = result.energy_kj_per_mol
+        for name, vector in (
+            ("force", result.force_kj_per_mol_angstrom),
+            ("torque", result.torque_kj_per_mol),
+        ):
+            for axis, letter in enumerate("xyz"):
+                row[f"{name}_{letter}"] = None if vector is None else float(vector[axis])
+        row |= {"status": result.status, "reason": result.reason, "seconds": result.seconds}
+        rows.append(row)
+    return rows
+
+
+def read_labels(run_dir: str, rounds: Sequence[int]) -> dict[str, np.ndarray]:
+    """Return the labels paid in given rounds as columns, in a fixed order."""
+    parts = []
+    for number in rounds:
+        for path in sorted((Path(run_dir) / "labels").glob(f"round-{number:02d}-chunk-*.parquet")):
+            parts.append(read_columns(path))
+    if not parts:
+        return {field.name: np.zeros(0) for field in LABELS}
+    return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}

@@ -1,0 +1,54 @@
+"""Names of the files in a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PILOT_TABLE = 0
+
+
+def proposal_path(run_dir: str | Path, table: int) -> Path:
+    """Proposal of a table."""
+    return Path(run_dir) / "tables" / f"table-{table:02d}" / "proposal.npz"
+
+
+def table_path(run_dir: str | Path, table: int, batch: int) -> Path:
+    """One batch of a table of insertions."""
+    return Path(run_dir) / "tables" / f"table-{table:02d}" / f"batch-{batch:05d}.parquet"
+
+
+def scores_path(run_dir: str | Path, round_number: int, batch: int) -> Path:
+    """Surrogate scores of one batch in one round."""
+    folder = Path(run_dir) / "scores" / f"round-{round_number:02d}"
+    return folder / f"batch-{batch:05d}.parquet"
+
+
+def routed_path(run_dir: str | Path, round_number: int) -> Path:
+    """Insertions drawn for the reference in one round."""
+    return Path(run_dir) / "routed" / f"round-{round_number:02d}.parquet"
+
+
+def routing_record_path(run_dir: str | Path, round_number: int) -> Path:
+    """What the routing of one round predicted."""
+    return Path(run_dir) / "routed" / f"round-{round_number:02d}.json"
+
+
+def labels_path(run_dir: str | Path, round_number: int, chunk: int) -> Path:
+    """One chunk of labels; round 0 holds relaxed binding sites."""
+    return Path(run_dir) / "labels" / f"round-{round_number:02d}-chunk-{chunk:04d}.parquet"
+
+
+def encoder_path(run_dir: str | Path) -> Path:
+    """Pretrained encoders of the surrogate."""
+    return Path(run_dir) / "models" / "encoders.pt"
+
+
+def surrogate_path(run_dir: str | Path, round_number: int) -> Path:
+    """Surrogate that scores one round."""
+    return Path(run_dir) / "models" / f"round-{round_number:02d}.pt"
+
+
+def probability_path(run_dir: str | Path, round_number: int, batch: int) -> Path:
+    """Routing probabilities of one batch in one round."""
+    folder = Path(run_dir) / "scores" / f"round-{round_number:02d}"
+    return folder / f"probability-{batch:05d}.parquet"

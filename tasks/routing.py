@@ -1,0 +1,207 @@
+"""Routing of one round: probabilities, the draw, and what the draw is expected to achieve."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from data.records import content_hash
+from data.schemas import PLACEMENT_COLUMNS, PROBABILITIES, ROUTED
+from data.store import read_columns, write_json, write_table
+from data.streams import stream
+from tasks.context import load_context, reference_level
+from tasks.paths import (
+    probability_path,
+    routed_path,
+    routing_record_path,
+    scores_path,
+    table_path,
+)
+
+
+@dataclass(frozen=True)
+class RouteItem:
+    """One round to route.
+
+    Attributes:
+        run_dir: run folder.
+        round_number: round.
+        table: its table of insertions.
+        batches: batches in the table.
+        expected_labels: wanted number of labels.
+        most_labels: the most that may be drawn.
+        explore_share: part of the budget for exploration.
+    """
+
+    run_dir: str
+    round_number: int
+    table: int
+    batches: int
+    expected_labels: float
+    most_labels: int
+    explore_share: float
+
+
+@dataclass(frozen=True)
+class RouteRecord:
+    """What was drawn and what it is expected to give.
+
+    Attributes:
+        drawn: labelled insertions.
+        rows_to_label: rows of the routed file without a known label.
+        insertions: N of the table, overlapping ones included.
+        overlap_fraction: share of the uniform volume inside the hard core.
+        predicted_design_variance: of <W>, per temperature.
+        predicted_table_variance: of <W>, per temperature.
+        surrogate_mean: <W> by the surrogate alone, per temperature.
+        baseline_mean: <W> by the baseline alone, per temperature.
+    """
+
+    drawn: int
+    rows_to_label: tuple[int, ...]
+    insertions: int
+    overlap_fraction: float
+    predicted_design_variance: tuple[float, ...]
+    predicted_table_variance: tuple[float, ...]
+    surrogate_mean: tuple[float, ...]
+    baseline_mean: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ScoredTable:
+    """The non-overlapping insertions of a table with their scores in one round."""
+
+    columns: dict[str, np.ndarray]
+    insertions: int
+    overlap_fraction: float
+    batch_sizes: tuple[int, ...]
+
+
+def read_scored_table(run_dir: str, table: int, batches: int, round_number: int) -> ScoredTable:
+    """Read a whole table and, for a round above zero, its scores."""
+    parts: list[dict[str, np.ndarray]] = []
+    total, core = 0, 0.0
+    for batch in range(batches):
+        columns = read_columns(table_path(run_dir, table, batch))
+        free = ~columns["overlap"]
+        total += len(free)
+        core += float(columns["proposal_weight"][~free].sum())
+        part = {name: values[free] for name, values in columns.items()}
+        if round_number:
+            part |= read_columns(
+                scores_path(run_dir, round_number, batch),
+                ["surrogate_kj_per_mol", "surrogate_sd_kj_per_mol"],
+            )
+        parts.append(part)
+    joined = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+    sizes = tuple(len(part["insertion"]) for part in parts)
+    return ScoredTable(joined, total, core / max(1, total), sizes)
+
+
+def label_key(reference_key: str, system_hash: str, placement: np.ndarray) -> str:
+    """Return the content address of a label.
+
+    Args:
+        reference_key: hash of the reference level.
+        system_hash: hash of host and guest.
+        placement: (7,) fractional position and quaternion.
+    """
+    return content_hash(reference_key, system_hash, np.asarray(placement, dtype=np.float64))
+
+
+def known_labels(run_dir: str) -> set[str]:
+    """Return the keys of every label stored in a run folder."""
+    keys: set[str] = set()
+    for path in sorted((Path(run_dir) / "labels").glob("*.parquet")):
+        keys.update(read_columns(path, ["label_key"])["label_key"].tolist())
+    return keys
+
+
+def route_round(item: RouteItem) -> RouteRecord:
+    """Choose the insertions of one round that go to the reference."""
+    from chem.estimator import beta_mol_per_kj, table_moments
+    from ml.routing import draw, predicted_design_variance, route
+
+    record_path = routing_record_path(item.run_dir, item.round_number)
+    if record_path.exists():
+        stored = json.loads(record_path.read_text(encoding="utf-8"))
+        return RouteRecord(**{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()})
+    context = load_context(item.run_dir)
+    table = read_scored_table(item.run_dir, item.table, item.batches, item.round_number)
+    weight = table.columns["proposal_weight"]
+    mean, spread = (
+        table.columns["surrogate_kj_per_mol"],
+        table.columns["surrogate_sd_kj_per_mol"],
+    )
+    routing = route(
+        context.temperatures_k, weight, mean, spread, item.expected_labels, item.explore_share
+    )
+    host, guest = context.system.host, context.system.guest
+    rng = stream(context.seed, host.hash, guest.hash, "route", item.round_number)
+    chosen, probability = draw(rng, routing.probability, item.most_labels)
+    _write_probabilities(item, table, probability)
+    keys = _write_routed(item, table, chosen, probability)
+    known = known_labels(item.run_dir)
+    count = table.insertions
+    moments = {
+        name: [
+            table_moments(beta_mol_per_kj(t), weight, energy, count) for t in context.temperatures_k
+        ]
+        for name, energy in (
+            ("surrogate", mean),
+            ("baseline", table.columns["baseline_kj_per_mol"]),
+        )
+    }
+    record = RouteRecord(
+        drawn=len(chosen),
+        rows_to_label=tuple(k for k, key in enumerate(keys) if key not in known),
+        insertions=count,
+        overlap_fraction=table.overlap_fraction,
+        predicted_design_variance=tuple(
+            predicted_design_variance(t, weight, mean, spread, probability) / count**2
+            for t in context.temperatures_k
+        ),
+        predicted_table_variance=tuple(
+            float(m.table_covariance[0, 0]) for m in moments["surrogate"]
+        ),
+        surrogate_mean=tuple(float(m.mean[0]) for m in moments["surrogate"]),
+        baseline_mean=tuple(float(m.mean[0]) for m in moments["baseline"]),
+    )
+    write_json(record_path, asdict(record))
+    return record
+
+
+def _write_probabilities(item: RouteItem, table: ScoredTable, probability: np.ndarray) -> None:
+    stop = 0
+    for batch, size in enumerate(table.batch_sizes):
+        part = slice(stop, stop + size)
+        stop += size
+        content = {
+            "insertion": table.columns["insertion"][part],
+            "routing_probability": probability[part],
+        }
+        write_table(
+            probability_path(item.run_dir, item.round_number, batch), content, PROBABILITIES
+        )
+
+
+def _write_routed(
+    item: RouteItem, table: ScoredTable, chosen: np.ndarray, probability: np.ndarray
+) -> list[str]:
+    context = load_context(item.run_dir)
+    reference_key = reference_level(item.run_dir).key
+    system = content_hash(context.system.host.hash, context.system.guest.hash)
+    columns = {name: values[chosen] for name, values in table.columns.items()}
+    places = np.stack([columns[name] for name in PLACEMENT_COLUMNS], axis=1)
+    keys = [label_key(reference_key, system, place) for place in places]
+    columns |= {
+        "round": np.full(len(chosen), item.round_number),
+        "routing_probability": probability[chosen],
+        "labelled": np.ones(len(chosen), dtype=bool),
+        "label_key": keys,
+    }
+    write_table(routed_path(item.run_dir, item.round_number), columns, ROUTED)
+    return keys

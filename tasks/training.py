@@ -1,0 +1,214 @@
+"""Pretraining of the encoders and fitting of each round's surrogate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
+from data.store import read_columns
+from tasks.context import RunContext, baseline_model, load_context
+from tasks.insertions import placement
+from tasks.labels import read_labels
+from tasks.paths import encoder_path, routed_path, surrogate_path, table_path
+
+if TYPE_CHECKING:
+    from ml.graphs import GuestSites, HostArrays
+    from ml.training import LabelSet
+
+PRETRAINING_INSERTIONS = 6000
+MEMBERS = 3
+PRIOR_SD_KJ_PER_MOL = 6.0
+
+
+@dataclass(frozen=True)
+class PretrainItem:
+    """Encoders to pretrain on the baseline energies of the first batch of a table."""
+
+    run_dir: str
+    table: int
+
+
+@dataclass(frozen=True)
+class FitItem:
+    """The surrogate of a round, to be fitted on the labels of the rounds before it."""
+
+    run_dir: str
+    round_number: int
+    label_rounds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class FitRecord:
+    """A fitted surrogate: where it lies, the labels it saw, its calibration."""
+
+    path: str
+    labels: int
+    calibration: float
+
+
+def graph_inputs(context: RunContext) -> tuple[HostArrays, GuestSites]:
+    """Return host and guest as the surrogate sees them.
+
+    The guest shows its real atoms to the surrogate of an atomistic reference, and its
+    force-field sites to that of a classical one.
+    """
+    from ase.data import atomic_numbers
+
+    from ml.graphs import GuestSites, HostArrays
+
+    host, guest = context.system.host, context.system.guest
+    numbers = np.array([atomic_numbers[e] for e in host.elements])
+    arrays = HostArrays(host.lattice_angstrom, host.positions_angstrom, numbers)
+    if context.atomistic:
+        return arrays, GuestSites(guest.atom_elements, guest.atom_positions_angstrom)
+    return arrays, GuestSites(guest.site_types, guest.positions_angstrom)
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def pretrain(item: PretrainItem) -> str:
+    """Pretrain the encoders on free baseline energies and save them."""
+    from ml.training import pretrain_encoders, save_encoders
+
+    path = encoder_path(item.run_dir)
+    if path.exists():
+        return str(path)
+    _one_thread()
+    context = load_context(item.run_dir)
+    host, guest = graph_inputs(context)
+    columns = read_columns(table_path(item.run_dir, item.table, 0))
+    free = np.flatnonzero(~columns["overlap"])
+    order = np.argsort(columns["baseline_kj_per_mol"][free], kind="stable")
+    kept = np.sort(free[order[:PRETRAINING_INSERTIONS]])
+    chosen = {name: values[kept] for name, values in columns.items()}
+    fractional, quaternions = placement(chosen)
+    encoders = pretrain_encoders(
+        host,
+        guest,
+        fractional,
+        quaternions,
+        chosen["baseline_kj_per_mol"],
+        members=MEMBERS,
+        seed=context.seed,
+    )
+    save_encoders(encoders, path)
+    return str(path)
+
+
+def fit(item: FitItem) -> FitRecord:
+    """Fit and save the surrogate of a round from the labels of earlier rounds only."""
+    from ml.surrogate import prior_surrogate
+    from ml.training import fit_surrogate, load_encoders
+
+    _one_thread()
+    path = surrogate_path(item.run_dir, item.round_number)
+    context = load_context(item.run_dir)
+    host, guest = graph_inputs(context)
+    labels = label_set(item.run_dir, item.label_rounds, context.label_forces)
+    usable = len(labels.energy_kj_per_mol)
+    calibration = calibrate(item.run_dir, item.label_rounds, context)
+    if not path.exists():
+        if usable < 4:
+            model = prior_surrogate(host, guest, PRIOR_SD_KJ_PER_MOL)
+        else:
+            model = fit_surrogate(
+                load_encoders(encoder_path(item.run_dir)),
+                host,
+                guest,
+                labels,
+                temperature_k=min(context.temperatures_k),
+                seed=context.seed,
+                calibration=calibration,
+                shuffle_labels=context.shuffle_labels,
+            )
+        model.save(path)
+    return FitRecord(str(path), usable, calibration)
+
+
+def label_set(run_dir: str, rounds: Sequence[int], forces: bool) -> LabelSet:
+    """Return the usable labels of given rounds as the surrogate's training set."""
+    from ml.training import LabelSet
+
+    columns = read_labels(run_dir, rounds)
+    kept = np.isfinite(columns["energy_kj_per_mol"].astype(float))
+    chosen = {name: values[kept] for name, values in columns.items()}
+    fractional, quaternions = placement(chosen)
+    force = torque = None
+    if forces and kept.any():
+        force, torque = _vectors(chosen, "force"), _vectors(chosen, "torque")
+        base_force, base_torque = _baseline_vectors(run_dir, fractional, quaternions)
+        force, torque = force - base_force, torque - base_torque
+    return LabelSet(
+        fractional,
+        quaternions,
+        chosen["baseline_kj_per_mol"].astype(float),
+        chosen["energy_kj_per_mol"].astype(float),
+        force,
+        torque,
+    )
+
+
+def _vectors(columns: dict[str, np.ndarray], name: str) -> np.ndarray:
+    return np.stack([columns[f"{name}_{axis}"].astype(float) for axis in "xyz"], axis=1)
+
+
+def _baseline_vectors(
+    run_dir: str, fractional: np.ndarray, quaternions: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (n, 3) net forces and torques of the baseline."""
+    from chem.rotations import rotate_sites
+
+    guest = load_context(run_dir).system.guest
+    _, _, forces = baseline_model(run_dir).energies_and_forces(fractional, quaternions)
+    arms = rotate_sites(quaternions, guest.positions_angstrom)
+    return forces.sum(axis=1), np.cross(arms, forces).sum(axis=1)
+
+
+def calibrate(run_dir: str, rounds: Sequence[int], context: RunContext) -> float:
+    """Return the factor on the surrogate's spread that earlier rounds' unseen labels ask for.
+
+    Each round's labels were drawn after its surrogate was fixed, so its predictions for them
+    are honest. Round one's prior is no prediction and is left out.
+    """
+    from ml.calibration import boltzmann_relevance, calibration_factor
+
+    scores, relevance = [], []
+    thermal = GAS_CONSTANT_KJ_PER_MOL_K * min(context.temperatures_k)
+    for number in rounds:
+        if number < 2:
+            continue
+        energy, mean, spread = unseen_predictions(run_dir, number)
+        if len(energy):
+            applied = calibrate(run_dir, [r for r in rounds if r < number], context)
+            scores.append((energy - mean) / (spread / applied))
+            relevance.append(boltzmann_relevance(energy, thermal))
+    if not scores:
+        return 1.0
+    return calibration_factor(np.concatenate(scores), np.concatenate(relevance))
+
+
+def unseen_predictions(
+    run_dir: str, round_number: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return reference, surrogate mean and its spread of a round's usable labels.
+
+    Insertions whose label an earlier round had paid for are left out: the surrogate knew them.
+    """
+    routed = read_columns(routed_path(run_dir, round_number))
+    labels = read_labels(run_dir, [round_number])
+    energy = dict(zip(labels["label_key"].tolist(), labels["energy_kj_per_mol"], strict=True))
+    reference = np.array([energy.get(key, np.nan) for key in routed["label_key"]], dtype=float)
+    kept = np.isfinite(reference)
+    return (
+        reference[kept],
+        routed["surrogate_kj_per_mol"][kept],
+        routed["surrogate_sd_kj_per_mol"][kept],
+    )

@@ -1,0 +1,171 @@
+"""The estimator against finite populations whose totals are known exactly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from chem.combine import RoundEstimate, combine, interval, round_weights
+from chem.estimator import (
+    Labelled,
+    Moments,
+    beta_mol_per_kj,
+    boltzmann_factor,
+    corrected_moments,
+    failed_share,
+    heat_of_adsorption,
+    henry_prefactor,
+    kish,
+    table_moments,
+)
+from data.records import Estimate
+
+TEMPERATURE_K = 300.0
+BETA = beta_mol_per_kj(TEMPERATURE_K)
+
+
+def population(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weights, reference energies and a surrogate that is biased and noisy."""
+    reference = rng.normal(-8.0, 2.0, size)
+    surrogate = reference + rng.normal(1.0, 1.5, size)
+    return rng.uniform(0.2, 3.0, size), reference, surrogate
+
+
+def draw_labelled(rng, weight, reference, surrogate, probability):
+    chosen = rng.random(len(weight)) < probability
+    return Labelled(weight[chosen], surrogate[chosen], reference[chosen], probability[chosen])
+
+
+def test_ideal_gas_limit_is_one_over_rho_r_t():
+    moments = table_moments(BETA, np.ones(50), np.zeros(50), 50)
+    assert moments.mean[0] == pytest.approx(1.0, rel=1e-14)
+    assert moments.table_covariance[0, 0] == pytest.approx(0.0, abs=1e-15)
+    # 1/(rho R T) at 1000 kg/m3 and 300 K, worked out by hand from R = 8.31446261815324.
+    assert henry_prefactor(1000.0, 300.0) == pytest.approx(4.0090788e-7, rel=1e-6)
+
+
+def test_overlapping_insertions_count_with_weight_zero():
+    half = table_moments(BETA, np.ones(50), np.zeros(50), 100)
+    assert half.mean[0] == pytest.approx(0.5)
+    expected = np.sqrt(0.25 / 99)
+    assert np.sqrt(half.table_covariance[0, 0]) == pytest.approx(expected, rel=1e-12)
+
+
+def test_correction_is_design_unbiased_whatever_the_surrogate():
+    rng = np.random.default_rng(7)
+    weight, reference, surrogate = population(rng, 400)
+    truth = table_moments(BETA, weight, reference, 500).mean
+    probability = rng.uniform(0.05, 0.9, 400)
+    found, spread = [], []
+    for _ in range(4000):
+        labelled = draw_labelled(rng, weight, reference, surrogate, probability)
+        moments = corrected_moments(BETA, weight, surrogate, labelled, 500)
+        found.append(moments.mean)
+        spread.append(moments.design_covariance)
+    error = np.std(found, axis=0) / np.sqrt(len(found))
+    assert (np.abs(np.mean(found, axis=0) - truth) < 3.0 * error).all()
+    observed = np.cov(np.array(found).T)
+    assert np.mean(spread, axis=0) == pytest.approx(observed, rel=0.1)
+
+
+def test_table_variance_matches_repeated_tables():
+    rng = np.random.default_rng(8)
+    means, variances = [], []
+    for _ in range(1500):
+        weight, reference, surrogate = population(rng, 200)
+        probability = np.full(200, 0.5)
+        labelled = draw_labelled(rng, weight, reference, surrogate, probability)
+        moments = corrected_moments(BETA, weight, surrogate, labelled, 250)
+        means.append(moments.mean[0])
+        variances.append(moments.table_covariance[0, 0] + moments.design_covariance[0, 0])
+    assert np.mean(variances) == pytest.approx(np.var(means), rel=0.15)
+
+
+def test_a_perfect_surrogate_needs_no_correction():
+    rng = np.random.default_rng(9)
+    weight, reference, _ = population(rng, 100)
+    labelled = draw_labelled(rng, weight, reference, reference, np.full(100, 0.3))
+    moments = corrected_moments(BETA, weight, reference, labelled, 120)
+    exact = table_moments(BETA, weight, reference, 120)
+    assert moments.mean == pytest.approx(exact.mean, rel=1e-13)
+    assert moments.design_covariance == pytest.approx(np.zeros((2, 2)))
+
+
+def test_failed_labels_keep_the_surrogate_and_are_counted():
+    weight, surrogate = np.ones(4), np.zeros(4)
+    labelled = Labelled(np.ones(2), np.zeros(2), np.array([np.nan, 0.0]), np.array([0.5, 0.5]))
+    moments = corrected_moments(BETA, weight, surrogate, labelled, 4)
+    assert moments.mean[0] == pytest.approx(1.0)
+    assert failed_share(BETA, weight, surrogate, labelled) == pytest.approx(0.5)
+
+
+def test_heat_of_adsorption_of_one_level():
+    moments = table_moments(BETA, np.ones(10), np.full(10, -20.0), 40)
+    heat, error = heat_of_adsorption(moments.mean, moments.table_covariance, TEMPERATURE_K)
+    assert heat == pytest.approx(20.0 + 8.31446261815324e-3 * TEMPERATURE_K, rel=1e-12)
+    assert error == pytest.approx(0.0, abs=1e-6)
+
+
+def test_heat_of_adsorption_is_the_van_t_hoff_slope():
+    """Qst = R T^2 d ln(K T)/dT + ... : d ln<W>/d beta = -<U W>/<W>, by finite differences."""
+    rng = np.random.default_rng(3)
+    energy = rng.normal(-10, 4, 5000)
+    step = 1e-4
+    logs = [
+        np.log(table_moments(b, np.ones(5000), energy, 9000).mean[0])
+        for b in (BETA - step, BETA + step)
+    ]
+    moments = table_moments(BETA, np.ones(5000), energy, 9000)
+    heat, _ = heat_of_adsorption(moments.mean, moments.table_covariance, TEMPERATURE_K)
+    slope = (logs[1] - logs[0]) / (2 * step)
+    assert heat == pytest.approx(1.0 / BETA + slope, rel=1e-6)
+
+
+def test_absurd_energies_stay_finite():
+    factor = boltzmann_factor(BETA, np.array([-1e9, np.inf, 0.0]))
+    assert np.isfinite(factor).all()
+    assert factor[1] == 0.0
+
+
+def test_kish_of_equal_and_of_single_weights():
+    assert kish(np.ones(17)) == pytest.approx(17.0)
+    assert kish(np.array([1.0, 0.0, 0.0])) == pytest.approx(1.0)
+
+
+def make_round(table: int, mean: float, design: float, predicted: float) -> RoundEstimate:
+    moments = Moments(
+        np.array([mean, -5.0 * mean]),
+        np.diag([0.01, 0.01]),
+        np.diag([design, design]),
+        100.0,
+        30.0,
+        0.1,
+    )
+    return RoundEstimate(table, moments, predicted + 0.01, predicted)
+
+
+def test_round_weights_come_from_predictions_alone():
+    lucky = [make_round(1, 0.5, 1e-6, 0.04), make_round(2, 1.0, 0.09, 0.04)]
+    plain = [make_round(1, 0.5, 0.04, 0.04), make_round(2, 1.0, 0.04, 0.04)]
+    assert round_weights(lucky, 1.0) == pytest.approx(round_weights(plain, 1.0))
+    assert combine(lucky, 1.0).mean[0] == pytest.approx(0.75)
+
+
+def test_rounds_on_one_table_share_its_error():
+    shared = combine([make_round(1, 1.0, 0.0, 0.0), make_round(1, 1.0, 0.0, 0.0)], 1.0)
+    apart = combine([make_round(1, 1.0, 0.0, 0.0), make_round(2, 1.0, 0.0, 0.0)], 1.0)
+    assert shared.table_standard_error == pytest.approx(0.1)
+    assert apart.table_standard_error == pytest.approx(0.1 / np.sqrt(2))
+
+
+def test_predicted_design_variance_guards_the_interval():
+    combined = combine([make_round(1, 1.0, 1e-9, 0.04)], 1.0)
+    assert combined.design_standard_error == pytest.approx(0.2)
+
+
+def test_interval_is_positive_and_holds_the_mean():
+    low, high = interval(Estimate(2.0, 0.5), 10.0)
+    assert 0 < low < 2.0 < high
+    assert low * high == pytest.approx(4.0)
+    narrow = interval(Estimate(2.0, 0.02), 1e6)
+    assert narrow == pytest.approx((2.0 - 1.96 * 0.02, 2.0 + 1.96 * 0.02), rel=1e-3)

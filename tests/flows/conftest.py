@@ -1,0 +1,26 @@
+"""One Prefect server for the whole session; tests of flows share it through ``prefect_api``."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+
+from flows.server import prefect_server, quiet_environment
+
+# Before Prefect is imported: neither the profile nor the server of whoever runs the tests counts.
+for _name in [name for name in os.environ if name.startswith("PREFECT_")]:
+    del os.environ[_name]
+os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="widomill-prefect-")
+quiet_environment()
+
+
+@pytest.fixture(scope="session")
+def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real Prefect server that lives as long as the test session."""
+    with prefect_server(tmp_path_factory.mktemp("prefect")) as server:
+        assert server.owned
+        assert server.url is not None
+        yield server.url
