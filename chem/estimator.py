@@ -154,9 +154,8 @@ def corrected_moments(
     second = base @ base.T + (at_reference / labelled.probability) @ at_reference.T
     second -= (at_surrogate / labelled.probability) @ at_surrogate.T
     covariance = _table_covariance(second, mean, insertions)
-    floor = _table_covariance(base @ base.T, base.sum(axis=1) / insertions, insertions)
-    if covariance[0, 0] <= 0 or np.linalg.det(covariance) < 0:
-        covariance = floor
+    if covariance[0, 0] <= 0 or covariance[1, 1] <= 0:
+        covariance = _table_covariance(base @ base.T, base.sum(axis=1) / insertions, insertions)
     design = (change * (1.0 - labelled.probability)) @ change.T / insertions**2
     total = float(base[0].sum() + np.abs(change[0]).sum())
     largest = max(float(base[0].max(initial=0.0)), float(np.abs(change[0]).max(initial=0.0)))

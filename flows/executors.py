@@ -13,10 +13,11 @@ from functools import cache, partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from data.errors import TransientError
+from data.errors import SettingsError, TransientError
 from flows.artifacts import RunArtifacts
 
 if TYPE_CHECKING:
+    from distributed import Client
     from prefect.client.schemas.objects import State, TaskRun
     from prefect.futures import PrefectFuture
     from prefect.tasks import Task
@@ -124,6 +125,7 @@ class PrefectExecutor(RunArtifacts):
     def __init__(self, retry_delays_seconds: Sequence[float] = RETRY_DELAYS_SECONDS) -> None:
         super().__init__()
         self._retry_delays_seconds = tuple(retry_delays_seconds)
+        self._checked_modules: set[str] = set()
 
     def map(
         self,
@@ -144,6 +146,7 @@ class PrefectExecutor(RunArtifacts):
                 started is cancelled.
             TransientError: a worker died several times over one item, or the cluster was lost.
         """
+        self._check_workers(function.__module__)
         task = _task(kind, self._retry_delays_seconds)
         arrived: SimpleQueue[int] = SimpleQueue()
         futures: list[PrefectFuture[Record]] = []
@@ -168,6 +171,18 @@ class PrefectExecutor(RunArtifacts):
     ) -> Record:
         """Run ``function`` on one item as a Prefect task run on a worker."""
         return self.map(function, [item], kind=kind, run_names=[run_name])[0]
+
+    def _check_workers(self, module: str) -> None:
+        """Make sure that Dask workers have the code: one that has not would hang, silently."""
+        if module in self._checked_modules:
+            return
+        from prefect.context import FlowRunContext
+        from prefect_dask.task_runners import DaskTaskRunner
+
+        context = FlowRunContext.get()
+        if context is not None and isinstance(context.task_runner, DaskTaskRunner):
+            _import_on_workers(context.task_runner.client, [__name__, module])
+        self._checked_modules.add(module)
 
 
 def run_item(function: Callable[[Item], Record], item: Item, run_name: str) -> Record:
@@ -197,6 +212,20 @@ def _task(kind: Kind, retry_delays_seconds: tuple[float, ...]) -> Task[..., Any]
         retry_delay_seconds=list(retry_delays_seconds),
         retry_condition_fn=is_transient,
     )
+
+
+def _import_on_workers(client: Client, modules: Sequence[str]) -> None:
+    statement = f"import prefect_dask, {', '.join(modules)}"
+    try:
+        if client.scheduler_info()["workers"]:
+            client.run(exec, statement)
+        else:  # none is there yet: the first that comes answers for all
+            client.submit(exec, statement, pure=False).result()
+    except ImportError as error:
+        raise SettingsError(
+            f"The Dask workers cannot run widomill: {error}. Install the same version of it for "
+            f"the Python of the workers, {' and '.join(modules)} included."
+        ) from error
 
 
 def _record(future: PrefectFuture[Record], run_name: str) -> Record:

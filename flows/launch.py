@@ -18,10 +18,7 @@ def launch(settings: HenrySettings, *, orchestration: bool) -> tuple[list[dict[s
     Returns:
         One result per temperature, and the path of the report.
     """
-    if orchestration:
-        results = _orchestrated(settings)
-    else:
-        results = _plain(settings)
+    results = _orchestrated(settings) if orchestration else _plain(settings)
     from flows.report import write_report
 
     return results, write_report(settings.run_dir)
@@ -40,12 +37,14 @@ def _orchestrated(settings: HenrySettings) -> list[dict[str, Any]]:
     from flows.prepare import prepare
     from flows.server import prefect_server
 
+    from flows.runners import make_task_runner, read_cluster
+
     cluster = None if settings.cluster is None else Path(settings.cluster)
+    if cluster is not None:
+        read_cluster(cluster)
     absolute = settings.model_copy(update={"out": str(settings.run_dir)})
     prepare(absolute)
     with prefect_server(settings.run_dir / "prefect", wait=False) as server:
-        from flows.runners import make_task_runner
-
         runner = make_task_runner(settings.workers, cluster)
         server.wait()
         from flows.henry import henry

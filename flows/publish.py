@@ -7,7 +7,6 @@ from typing import Any
 
 from flows.artifacts import artifact_key, markdown_image
 from flows.executors import Executor
-from flows.report.figures import convergence_png
 
 SHOWN = (
     "host",
@@ -28,6 +27,8 @@ SHOWN = (
 
 def publish_results(executor: Executor, run_dir: Path, results: list[dict[str, Any]]) -> None:
     """Write the answer and the convergence plot as artifacts."""
+    from flows.report.figures import convergence_png
+
     first = results[0]
     words = (first["host"], first["guest"])
     rows = [{name: result[name] for name in SHOWN} for result in results]

@@ -145,7 +145,8 @@ def classical_results(
 
 
 def _warnings(result: dict[str, Any], context: RunContext, reference: tuple[str, ...]) -> list[str]:
-    found = [*context.system.host.notes, *reference]
+    found = [note for note in context.system.host.notes if "charge" in note]
+    found += reference
     error = result["henry_relative_standard_error"]
     if result["rounds"] and result["stopped_because"] != "target error reached":
         found.append(

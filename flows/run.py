@@ -92,6 +92,7 @@ def _classical(
         "train",
         "estimate",
     )
+    stages.reporter.say(f"{record.insertions:,} insertions at the baseline")
     binding = _binding(stages, table, 0, may_label=False)
     clock = Clock(time.monotonic() - began, 0.0)
     results = classical_results(settings, context, record, binding, clock)

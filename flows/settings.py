@@ -93,6 +93,10 @@ def make_settings(**values: Any) -> HenrySettings:
     Raises:
         SettingsError: a value is out of bounds or unknown.
     """
+    for name in ("host", "guest", "force_field"):
+        given = Path(str(values.get(name, "")))
+        if values.get(name) and given.is_file():
+            values[name] = str(given.absolute())
     try:
         return HenrySettings(**values)
     except ValidationError as error:

@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import importlib.util
 import io
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,9 +23,12 @@ from typing import Any
 import numpy as np
 
 from chem.references.mace_graph import Edges
+from chem.references.mace_kernel import MaceKernel, supported
 from data.errors import ReferenceLevelError
 
 MACE_DAC_SHA256 = "6c31634523ce89f843f8286ebcf841d9a18ab3f2cb505bd52ca1e3e189c34791"
+KERNEL_TOLERANCE_EV = {"float32": 1e-4, "float64": 1e-9}
+_LOADING = threading.Lock()  # filters and standard output belong to the whole process
 TRUSTED_SHA256 = {MACE_DAC_SHA256: "MACE-DAC-1"}
 
 
@@ -100,15 +104,19 @@ class MaceModel:
         path: model file, already checked with ``check_model_file``.
         device: "cpu", "cuda", or "auto" for CUDA where there is one.
         dtype: "float32" or "float64".
+        fast: whether ``mace_kernel`` may be used where it knows the model's make.
     """
 
-    def __init__(self, path: Path, *, device: str = "auto", dtype: str = "float32") -> None:
+    def __init__(
+        self, path: Path, *, device: str = "auto", dtype: str = "float32", fast: bool = True
+    ) -> None:
         import torch
 
         chosen = device
         if device == "auto":
             chosen = "cuda" if torch.cuda.is_available() else "cpu"
         self.device = torch.device(chosen)
+        self.dtype_name = dtype
         self.dtype = {"float32": torch.float32, "float64": torch.float64}[dtype]
         model = _load_quietly(path)
         self.module = model.to(device=self.device, dtype=self.dtype).eval()
@@ -118,7 +126,14 @@ class MaceModel:
         self._numbers = [int(z) for z in model.atomic_numbers]
         self._one_hot = torch.eye(len(self._numbers), dtype=self.dtype, device=self.device)
         heads = [str(head).lower() for head in getattr(model, "heads", None) or ["default"]]
+        self._kernel = MaceKernel(self.module) if fast and supported(self.module) else None
+        self._kernel_checked = False
         self._head = heads.index("default") if "default" in heads else len(heads) - 1
+
+    @property
+    def uses_kernel(self) -> bool:
+        """Whether the fast evaluation is in use."""
+        return self._kernel is not None
 
     def species(self, elements: Sequence[str]) -> np.ndarray:
         """Return the model's index of each element.
@@ -146,14 +161,39 @@ class MaceModel:
         import torch
 
         data = self._collate(graphs)
-        with _quiet(), torch.enable_grad() if forces else torch.no_grad():
-            out = self.module(data, training=False, compute_force=forces)
+        species = np.concatenate([g.species for g in graphs])
+        if self._kernel is not None and not self._kernel_checked:
+            self._check_kernel(data, species)
+        with torch.enable_grad() if forces else torch.no_grad():
+            if self._kernel is None:
+                out = self.module(data, training=False, compute_force=forces)
+                nodes, all_forces = out["node_energy"], out["forces"]
+            else:
+                positions = data["positions"].requires_grad_(forces)
+                nodes, all_forces = self._kernel.node_energies(data, species), None
+                if forces:
+                    all_forces = -torch.autograd.grad(nodes.sum(), positions)[0]
         sizes = np.cumsum([len(g.species) for g in graphs])[:-1]
-        energies = np.split(out["node_energy"].detach().double().cpu().numpy(), sizes)
-        if not forces:
+        energies = np.split(nodes.detach().double().cpu().numpy(), sizes)
+        if all_forces is None:
             return [(e, None) for e in energies]
-        all_forces = np.split(out["forces"].detach().double().cpu().numpy(), sizes)
-        return list(zip(energies, all_forces, strict=True))
+        split = np.split(all_forces.detach().double().cpu().numpy(), sizes)
+        return list(zip(energies, split, strict=True))
+
+    def _check_kernel(self, data: dict[str, Any], species: np.ndarray) -> None:
+        """Compare the fast evaluation with the model's own once, and drop it if they differ."""
+        import torch
+
+        kernel, self._kernel_checked = self._kernel, True
+        with torch.no_grad():
+            own = self.module(dict(data), training=False, compute_force=False)["node_energy"]
+            try:
+                fast = kernel.node_energies(data, species) if kernel is not None else own
+            except (RuntimeError, TypeError, AttributeError, IndexError, ValueError):
+                self._kernel = None
+                return
+        if float((fast - own).abs().max()) > KERNEL_TOLERANCE_EV[self.dtype_name]:
+            self._kernel = None
 
     def _collate(self, graphs: Sequence[Graph]) -> dict[str, Any]:
         import torch
@@ -183,22 +223,17 @@ class MaceModel:
         }
 
 
-@contextlib.contextmanager
-def torch_threads(threads: int) -> Iterator[None]:
-    """Run a block with a fixed number of torch threads, then put the old number back."""
+def set_torch_threads(threads: int) -> None:
+    """Set torch's threads; not put back, since other threads of the process may be computing."""
     import torch
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence what torch, e3nn and mace say about their own internals."""
+    """Silence what torch, e3nn and mace say about their own internals while they load."""
     with warnings.catch_warnings():
         for message in (
             r"`?torch\.jit\.",
@@ -213,7 +248,7 @@ def _quiet() -> Iterator[None]:
 def _load_quietly(path: Path) -> Any:
     import torch
 
-    with _quiet(), contextlib.redirect_stdout(io.StringIO()):
+    with _LOADING, _quiet(), contextlib.redirect_stdout(io.StringIO()):
         if importlib.util.find_spec("mace") is None:
             raise ReferenceLevelError(
                 "MACE references need the mace-torch package, which is not installed. "

@@ -13,8 +13,6 @@ from data.errors import LabelFailure
 from data.records import Guest, Host
 
 VACUUM_CELL_ANGSTROM = 30.0
-MOVE_ANGSTROM = 2e-3
-TURN_RADIAN = 2e-3
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,13 @@ class ContractReport:
 
 
 def validate_reference(
-    reference: Reference, host: Host, guest: Guest, fractional: np.ndarray, quaternions: np.ndarray
+    reference: Reference,
+    host: Host,
+    guest: Guest,
+    fractional: np.ndarray,
+    quaternions: np.ndarray,
+    *,
+    step: float = 2e-3,
 ) -> ContractReport:
     """Measure how well a reference keeps the contract.
 
@@ -78,6 +82,7 @@ def validate_reference(
         guest: the molecule.
         fractional: (B, 3) fractional positions of insertions away from the hard core.
         quaternions: (B, 4) unit quaternions.
+        step: half-width of the central differences, angstrom and radian.
 
     Raises:
         LabelFailure: a label failed.
@@ -103,7 +108,9 @@ def validate_reference(
         np.array_equal(a, b)
         for a, b in zip(given, (fractional, quaternions, host.fractional), strict=True)
     )
-    force, torque = _gradient_errors(reference, host, fractional[0], quaternions[0], labels[0])
+    force, torque = _gradient_errors(
+        reference, host, fractional[0], quaternions[0], labels[0], step
+    )
     return ContractReport(
         batch=float(np.abs(np.array(single) - energies).max()),
         lattice_translation=again(reference, fractional + steps, quaternions),
@@ -170,18 +177,23 @@ def _vacuum_energy(reference: Reference, host: Host, guest: Guest) -> float:
 
 
 def _gradient_errors(
-    reference: Reference, host: Host, place: np.ndarray, turn: np.ndarray, label: LabelResult
+    reference: Reference,
+    host: Host,
+    place: np.ndarray,
+    turn: np.ndarray,
+    label: LabelResult,
+    step: float,
 ) -> tuple[float | None, float | None]:
     if label.force_kj_per_mol_angstrom is None or label.torque_kj_per_mol is None:
         return None, None
     signs = np.vstack([np.eye(3), -np.eye(3)])
-    moved = place + MOVE_ANGSTROM * signs @ np.linalg.inv(host.lattice_angstrom)
-    ahead = np.hstack([np.full((6, 1), np.cos(TURN_RADIAN / 2)), np.sin(TURN_RADIAN / 2) * signs])
+    moved = place + step * signs @ np.linalg.inv(host.lattice_angstrom)
+    ahead = np.hstack([np.full((6, 1), np.cos(step / 2)), np.sin(step / 2) * signs])
     turned = _product(ahead, np.tile(turn, (6, 1)))
     by_move = _energies(_ok(reference.interaction_energies(moved, np.tile(turn, (6, 1)))))
     by_turn = _energies(_ok(reference.interaction_energies(np.tile(place, (6, 1)), turned)))
-    force = (by_move[3:] - by_move[:3]) / (2.0 * MOVE_ANGSTROM)
-    torque = (by_turn[3:] - by_turn[:3]) / (2.0 * TURN_RADIAN)
+    force = (by_move[3:] - by_move[:3]) / (2.0 * step)
+    torque = (by_turn[3:] - by_turn[:3]) / (2.0 * step)
     return (
         float(np.abs(force - label.force_kj_per_mol_angstrom).max()),
         float(np.abs(torque - label.torque_kj_per_mol).max()),

@@ -71,9 +71,10 @@ def test_correction_is_design_unbiased_whatever_the_surrogate():
 def test_table_variance_matches_repeated_tables():
     rng = np.random.default_rng(8)
     means, variances = [], []
-    for _ in range(1500):
-        weight, reference, surrogate = population(rng, 200)
-        probability = np.full(200, 0.5)
+    for _ in range(3000):
+        size = int(rng.binomial(250, 0.8))
+        weight, reference, surrogate = population(rng, size)
+        probability = np.full(size, 0.5)
         labelled = draw_labelled(rng, weight, reference, surrogate, probability)
         moments = corrected_moments(BETA, weight, surrogate, labelled, 250)
         means.append(moments.mean[0])

@@ -12,7 +12,8 @@ from chem.guests import load_guest
 from chem.hosts import load_host
 from chem.references.cells import label_cell
 from chem.references.mace import MaceReference
-from chem.references.mace_model import mace_dac_path
+from chem.references.mace_graph import Edges, periodic_edges
+from chem.references.mace_model import Graph, MaceModel, mace_dac_path
 from chem.references.registry import make_reference
 from chem.references.selfcheck import check_reference
 from chem.references.validator import validate_reference
@@ -98,6 +99,30 @@ def test_wide_pore_holds_dispersion_and_no_more(co2: Guest, tmp_path: Path) -> N
     assert check.larger_cell_change_kj_per_mol == pytest.approx(-0.13, abs=0.05)
     again = check_reference(reference, host, co2, cache_dir=tmp_path)
     assert again == check
+
+
+def test_kernel_equals_the_models_own_forward() -> None:
+    """Energies and forces of two graphs, one without edges, to rounding in double precision."""
+    host = load_host("SIFSIX-3-Cu")
+    fast, own = (
+        MaceModel(mace_dac_path(), device="cpu", dtype="float64", fast=f) for f in (True, False)
+    )
+    edges = periodic_edges(host.positions_angstrom, host.lattice_angstrom, 6.0)
+    graph = Graph(fast.species(host.elements), host.positions_angstrom, edges)
+    none = np.zeros(0, dtype=int)
+    no_edges = Edges(none, none, np.zeros((0, 3)))
+    dimer = Graph(fast.species(("C", "O")), np.array([[0.0, 0, 0], [0, 0, 1.2]]), no_edges)
+    for a, b in zip(
+        fast.evaluate([graph, dimer], forces=True),
+        own.evaluate([graph, dimer], forces=True),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a[0], b[0], atol=1e-11)
+        assert a[1] is not None
+        assert b[1] is not None
+        np.testing.assert_allclose(a[1], b[1], atol=1e-11)
+    assert fast.uses_kernel
+    assert not own.uses_kernel
 
 
 def test_labels_do_not_depend_on_their_company(co2: Guest) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,8 @@ for _name in [name for name in os.environ if name.startswith("PREFECT_")]:
     del os.environ[_name]
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="widomill-prefect-")
 quiet_environment()
+# Workers start with this path and import the functions they are sent by module name.
+sys.path.append(str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")

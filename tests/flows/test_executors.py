@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,15 @@ import numpy as np
 import pytest
 
 from data.errors import SettingsError, TransientError
+from executor_functions import (
+    Draw,
+    Drawn,
+    die_always,
+    die_once,
+    draw,
+    fail_at_three,
+    hiccup_twice,
+)
 from flows.artifacts import artifact_key, markdown_image
 from flows.executors import PlainExecutor, PrefectExecutor
 from flows.runners import make_task_runner
@@ -23,61 +31,6 @@ pytestmark = pytest.mark.server
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
 NAMES = [f"CALF-20 CO2 {{}} round 2 labels {number + 1}/8" for number in range(8)]
-
-
-@dataclass(frozen=True)
-class Draw:
-    seed: int
-    folder: str
-    pause_s: float = 0.0
-
-
-@dataclass(frozen=True)
-class Drawn:
-    seed: int
-    mean: float
-    process: int
-    threads: str
-
-
-def draw(item: Draw) -> Drawn:
-    time.sleep(item.pause_s)
-    values = np.random.default_rng(item.seed).standard_normal(1000)
-    return Drawn(item.seed, float(values.mean()), os.getpid(), os.environ.get("OMP_NUM_THREADS"))
-
-
-def _attempts(item: Draw) -> int:
-    marks = Path(item.folder)
-    (marks / f"{item.seed}-{time.monotonic_ns()}").touch()
-    return len(list(marks.glob(f"{item.seed}-*")))
-
-
-def hiccup_twice(item: Draw) -> int:
-    attempts = _attempts(item)
-    if attempts < 3:
-        raise TransientError("a hiccup")
-    return attempts
-
-
-def fail_at_three(item: Draw) -> int:
-    _attempts(item)
-    time.sleep(item.pause_s)
-    if item.seed == 3:
-        raise SettingsError("item 3 is wrong")
-    return item.seed
-
-
-def die_once(item: Draw) -> int:
-    attempts = _attempts(item)
-    if attempts == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return attempts
-
-
-def die_always(item: Draw) -> int:
-    _attempts(item)
-    os.kill(os.getpid(), signal.SIGKILL)
-    return 0
 
 
 def folder(base: Path, name: str) -> str:
