@@ -89,8 +89,8 @@ def round_weights(rounds: Sequence[RoundEstimate], scale: float) -> np.ndarray:
 def combine(rounds: Sequence[RoundEstimate], scale: float) -> Combined:
     """Average rounds into one answer.
 
-    The design variance of a round is the larger of what its labels show and what the
-    surrogate's calibrated spread predicted, since a handful of labels can miss a heavy tail.
+    The design variance is the larger of what the labels show and what the surrogate's
+    calibrated spread predicted, since a handful of labels can miss a heavy tail.
 
     Args:
         rounds: at least one round.
@@ -101,9 +101,7 @@ def combine(rounds: Sequence[RoundEstimate], scale: float) -> Combined:
     """
     weights = round_weights(rounds, scale)
     mean = np.sum([w * r.moments.mean for w, r in zip(weights, rounds, strict=True)], axis=0)
-    design = np.zeros((2, 2))
-    for weight, item in zip(weights, rounds, strict=True):
-        design += weight**2 * _guarded_design(item)
+    design = _guarded_design(weights, rounds)
     table = np.zeros((2, 2))
     for number in sorted({r.table for r in rounds}):
         share = sum(w for w, r in zip(weights, rounds, strict=True) if r.table == number)
@@ -126,11 +124,15 @@ def combine(rounds: Sequence[RoundEstimate], scale: float) -> Combined:
     )
 
 
-def _guarded_design(item: RoundEstimate) -> np.ndarray:
-    seen = item.moments.design_covariance
-    if seen[0, 0] <= 0 or item.predicted_design_variance <= seen[0, 0]:
+def _guarded_design(weights: np.ndarray, rounds: Sequence[RoundEstimate]) -> np.ndarray:
+    seen = np.zeros((2, 2))
+    expected = 0.0
+    for weight, item in zip(weights, rounds, strict=True):
+        seen += weight**2 * item.moments.design_covariance
+        expected += float(weight**2 * item.predicted_design_variance)
+    if seen[0, 0] <= 0 or expected <= seen[0, 0]:
         return seen
-    return seen * (item.predicted_design_variance / seen[0, 0])
+    return seen * (expected / seen[0, 0])
 
 
 def _pooled(weights: np.ndarray, sizes: Sequence[float]) -> float:

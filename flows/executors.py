@@ -125,7 +125,7 @@ class PrefectExecutor(RunArtifacts):
     def __init__(self, retry_delays_seconds: Sequence[float] = RETRY_DELAYS_SECONDS) -> None:
         super().__init__()
         self._retry_delays_seconds = tuple(retry_delays_seconds)
-        self._checked_modules: set[str] = set()
+        self._checked: set[Callable[..., Any]] = set()
 
     def map(
         self,
@@ -146,7 +146,7 @@ class PrefectExecutor(RunArtifacts):
                 started is cancelled.
             TransientError: a worker died several times over one item, or the cluster was lost.
         """
-        self._check_workers(function.__module__)
+        self._check_workers(function, items)
         task = _task(kind, self._retry_delays_seconds)
         arrived: SimpleQueue[int] = SimpleQueue()
         futures: list[PrefectFuture[Record]] = []
@@ -172,17 +172,18 @@ class PrefectExecutor(RunArtifacts):
         """Run ``function`` on one item as a Prefect task run on a worker."""
         return self.map(function, [item], kind=kind, run_names=[run_name])[0]
 
-    def _check_workers(self, module: str) -> None:
-        """Make sure that Dask workers have the code: one that has not would hang, silently."""
-        if module in self._checked_modules:
+    def _check_workers(self, function: Callable[[Item], Record], items: Sequence[Item]) -> None:
+        """Make sure that Dask workers can read what they are sent: else they hang, silently."""
+        if function in self._checked or not items:
             return
-        from prefect.context import FlowRunContext
+        from prefect.context import FlowRunContext, serialize_context
         from prefect_dask.task_runners import DaskTaskRunner
 
         context = FlowRunContext.get()
         if context is not None and isinstance(context.task_runner, DaskTaskRunner):
-            _import_on_workers(context.task_runner.client, [__name__, module])
-        self._checked_modules.add(module)
+            sent = (serialize_context(), run_item, function, items[0])
+            _read_on_workers(context.task_runner.client, sent)
+        self._checked.add(function)
 
 
 def run_item(function: Callable[[Item], Record], item: Item, run_name: str) -> Record:
@@ -214,17 +215,20 @@ def _task(kind: Kind, retry_delays_seconds: tuple[float, ...]) -> Task[..., Any]
     )
 
 
-def _import_on_workers(client: Client, modules: Sequence[str]) -> None:
-    statement = f"import prefect_dask, {', '.join(modules)}"
+def _read_on_workers(client: Client, sent: tuple[object, ...]) -> None:
+    import cloudpickle
+
+    statements = "import pickle, prefect_dask; pickle.loads(sent)"
+    arguments = (statements, {"sent": cloudpickle.dumps(sent)})
     try:
         if client.scheduler_info()["workers"]:
-            client.run(exec, statement)
+            client.run(exec, *arguments)
         else:  # none is there yet: the first that comes answers for all
-            client.submit(exec, statement, pure=False).result()
-    except ImportError as error:
+            client.submit(exec, *arguments, pure=False).result()
+    except (ImportError, AttributeError) as error:
         raise SettingsError(
-            f"The Dask workers cannot run widomill: {error}. Install the same version of it for "
-            f"the Python of the workers, {' and '.join(modules)} included."
+            f"The Dask workers cannot run widomill: {error}. Install the same version of it, and "
+            "whatever else this run imports, for the Python of the workers."
         ) from error
 
 

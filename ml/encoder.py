@@ -9,7 +9,6 @@ J. Chem. Phys. 148 (2018) 241722).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,9 +78,7 @@ class SiteNetwork(nn.Module):
         super().__init__()
         hidden, outputs = settings.hidden, settings.descriptors
         self.first = nn.ModuleList(nn.Linear(inputs, hidden) for _ in range(types))
-        self.second = nn.ModuleList(
-            nn.Linear(hidden, outputs, bias=False) for _ in range(types)
-        )
+        self.second = nn.ModuleList(nn.Linear(hidden, outputs, bias=False) for _ in range(types))
 
     def forward(self, inputs: Tensor, kind: int) -> Tensor:
         """Return (s, descriptors) of (s, inputs) for sites of one type."""
@@ -146,7 +143,13 @@ class Encoder(nn.Module):
         self.inputs = settings.site_basis.count * (settings.channels + len(elements))
         self.sites = SiteNetwork(self.inputs, len(types), settings)
         self.readout = nn.Linear(settings.descriptors, targets, bias=False)
+        radial = settings.site_basis.count * len(elements)
+        self.scale: Tensor
+        self.radial_scale: Tensor
+        self.descriptor_scale: Tensor
         self.register_buffer("scale", torch.ones(self.inputs))
+        self.register_buffer("radial_scale", torch.ones(len(types), radial))
+        self.register_buffer("descriptor_scale", torch.ones(len(types), settings.descriptors))
 
     def host_channels(self, host: HostArrays) -> Tensor:
         """Return (n, channels + elements): learned embedding beside element flags."""
@@ -164,8 +167,7 @@ class Encoder(nn.Module):
 
     def describe(self, moments: Tensor, kind: int) -> Tensor:
         """Return (s, descriptors) of (s, k, c) moments for sites of one type."""
-        scale: Any = self.scale
-        return self.sites(moments.flatten(1) / scale, kind)
+        return self.sites(moments.flatten(1) / self.scale, kind)
 
     def specification(self) -> dict[str, Any]:
         """Return what is needed, beside the weights, to build this encoder again."""
@@ -196,6 +198,3 @@ def element_flags(numbers: Tensor, elements: tuple[int, ...]) -> Tensor:
 
 def _basis_numbers(basis: RadialBasis) -> tuple[float, float, int]:
     return basis.cutoff_angstrom, basis.start_angstrom, basis.count
-
-
-Progress = Callable[[str], None]

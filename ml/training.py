@@ -1,4 +1,4 @@
-"""Pretraining of encoders on baseline energies, which cost nothing."""
+"""Pretraining of encoders on free baseline energies, and fitting of surrogates to labels."""
 
 from __future__ import annotations
 
@@ -9,14 +9,49 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
+from ml.descriptors import Describer
 from ml.encoder import Encoder, EncoderSettings, site_edges
+from ml.evidence import fit_kernel
 from ml.graphs import GuestSites, HostArrays, SiteNeighbours, host_edges, place_sites
+from ml.heads import Observations, fit_head
+from ml.surrogate import PRIOR_SD_KJ_PER_MOL, Limits, Surrogate
 
 Progress = Callable[[int, float], None]
 
 CLIP_KJ_PER_MOL = 40.0
 DROP_KJ_PER_MOL = 250.0
 SOFTNESS_KJ_PER_MOL = 20.0
+SCALE_SAMPLE = 1500
+SMALLEST_SCALE = 0.05
+RELIABLE_KT = 12.0
+STRETCH_KT = 5.0
+DROPPED_KT = 35.0
+CLIP_BELOW_KT = 2.0
+FEWEST_LABELS = 3
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """Reference labels of insertions.
+
+    Attributes:
+        fractional: (L, 3) fractional positions of the body origin.
+        quaternions: (L, 4) unit quaternions (w, x, y, z).
+        baseline_kj_per_mol: (L,) baseline energies.
+        energy_kj_per_mol: (L,) reference energies.
+        force_correction: (L, 3) net reference force minus baseline force on the guest,
+            kJ/mol/angstrom, or None; rows that are not finite count as not given.
+        torque_correction: (L, 3) the same for the torque about the body origin in the space
+            frame, kJ/mol, or None.
+    """
+
+    fractional: np.ndarray
+    quaternions: np.ndarray
+    baseline_kj_per_mol: np.ndarray
+    energy_kj_per_mol: np.ndarray
+    force_correction: np.ndarray | None = None
+    torque_correction: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +115,8 @@ def pretrain_encoders(
                 progress(done + step, loss)
 
         _train(encoder.to(device), host, edges, goal, steps, batch, generator, report)
+        low = torch.as_tensor(np.flatnonzero(targets[keep][:, 0] < CLIP_KJ_PER_MOL))
+        _set_output_scales(encoder, host, edges, low[:SCALE_SAMPLE].to(device))
         encoders.append(encoder.cpu().eval())
     return tuple(encoders)
 
@@ -147,13 +184,28 @@ def _energies(encoder: Encoder, edges: _Edges, rows: Tensor, channels: Tensor) -
     return total
 
 
-def _set_scale(encoder: Encoder, host: HostArrays, edges: _Edges) -> None:
+def _set_input_scale(encoder: Encoder, host: HostArrays, edges: _Edges) -> None:
     """Fix the input scale from the first insertions, so that all inputs start comparable."""
     with torch.no_grad():
         rows = torch.arange(min(512, len(edges.weights[0])), device=edges.weights[0].device)
-        flat = torch.cat([m.flatten(1) for m in _moments(edges, rows, encoder.host_channels(host))])
-        scale = flat.std(dim=0)
-        encoder.scale = torch.where(scale > 0.05 * scale.max(), scale, 0.05 * scale.max() + 1e-6)
+        moments = _moments(edges, rows, encoder.host_channels(host))
+        encoder.scale = _spread(torch.cat([m.flatten(1) for m in moments]))
+
+
+def _set_output_scales(encoder: Encoder, host: HostArrays, edges: _Edges, rows: Tensor) -> None:
+    """Store how much radial moments and descriptors vary over accessible insertions."""
+    with torch.no_grad():
+        every = _moments(edges, rows, encoder.host_channels(host))
+        flags = [m[:, :, encoder.settings.channels :].flatten(1) for m in every]
+        deep = [encoder.describe(m, kind) for kind, m in enumerate(every)]
+        encoder.radial_scale = torch.stack([_spread(f) for f in flags])
+        encoder.descriptor_scale = torch.stack([_spread(d) for d in deep])
+
+
+def _spread(values: Tensor) -> Tensor:
+    """Return the standard deviation of each column, none much smaller than the largest."""
+    spread = values.std(dim=0)
+    return spread.clamp(min=max(SMALLEST_SCALE * float(spread.max()), 1e-6))
 
 
 def _train(
@@ -167,7 +219,7 @@ def _train(
     report: Progress,
 ) -> None:
     device = goal.device
-    _set_scale(encoder, host, edges)
+    _set_input_scale(encoder, host, edges)
     numbers = torch.as_tensor(np.asarray(host.atomic_numbers, dtype=np.int64)).to(device)
     receivers, senders, distances = host_edges(host, encoder.settings.host_basis.cutoff_angstrom)
     graph = (receivers.to(device), senders.to(device), distances.to(device))
@@ -177,11 +229,103 @@ def _train(
     for step in range(steps):
         rows = torch.randint(len(goal), (batch,), generator=generator).to(device)
         predicted = _energies(encoder, edges, rows, encoder.channels(numbers, graph))
-        loss = torch.nn.functional.smooth_l1_loss(
-            predicted / spread, goal[rows] / spread, beta=0.2
-        )
+        loss = torch.nn.functional.smooth_l1_loss(predicted / spread, goal[rows] / spread, beta=0.2)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
         report(step + 1, float(loss.detach()))
+
+
+def fit_surrogate(
+    encoders: tuple[Encoder, ...],
+    host: HostArrays,
+    guest: GuestSites,
+    labels: LabelSet,
+    *,
+    temperature_k: float,
+    seed: int,
+    calibration: float = 1.0,
+    shuffle_labels: bool = False,
+    prior_sd_kj_per_mol: float = PRIOR_SD_KJ_PER_MOL,
+    device: str = "cpu",
+) -> Surrogate:
+    """Fit a surrogate to labels.
+
+    Labels more than 12 kT above the deepest count with growing noise, those more than 35 kT
+    above it not at all. With fewer than three usable labels the prior comes back.
+
+    Args:
+        encoders: pretrained encoders of this host and guest.
+        host: the host.
+        guest: the guest's sites.
+        labels: reference labels, with forces and torques where known.
+        temperature_k: temperature that says which labels matter, K.
+        seed: seed of the shuffling; the fit itself draws no random numbers.
+        calibration: factor on predicted standard deviations.
+        shuffle_labels: hand the corrections to the wrong insertions and drop forces; a
+            deliberately bad surrogate with which to test that estimates stay unbiased.
+        prior_sd_kj_per_mol: standard deviation where no correction is evaluated.
+        device: torch device to fit and predict on.
+
+    Returns:
+        The surrogate.
+    """
+    thermal = GAS_CONSTANT_KJ_PER_MOL_K * temperature_k
+    kept = _relevant(labels, thermal)
+    if len(kept.energy_kj_per_mol) < FEWEST_LABELS:
+        return Surrogate(host, guest, Limits(prior_sd_kj_per_mol=prior_sd_kj_per_mol))
+    observed = _observations(kept, thermal, device)
+    if shuffle_labels:
+        order = torch.as_tensor(np.random.default_rng(seed).permutation(len(observed.energy)))
+        shuffled = observed.energy[order.to(observed.energy.device)]
+        observed = Observations(shuffled, None, None, observed.stretch)
+    describer = Describer(encoders, host, guest, device)
+    places = (_tensor(kept.fractional, device), _tensor(kept.quaternions, device))
+    if observed.force is None and observed.torque is None:
+        blocks = describer.describe(*places)
+    else:
+        blocks = describer.describe_with_slopes(*places)
+    kernel = fit_kernel(blocks, observed)
+    head = fit_head(blocks, observed, kernel)
+    limits = Limits(
+        lowest_kj_per_mol=float(kept.energy_kj_per_mol.min()) - CLIP_BELOW_KT * thermal,
+        prior_sd_kj_per_mol=prior_sd_kj_per_mol,
+        noise_kj_per_mol=kernel.noise[0],
+        calibration=calibration,
+    )
+    return Surrogate(host, guest, limits, encoders, head, device)
+
+
+def _relevant(labels: LabelSet, thermal: float) -> LabelSet:
+    """Drop failed labels and those far up the repulsive wall."""
+    energy = np.asarray(labels.energy_kj_per_mol, dtype=float)
+    baseline = np.asarray(labels.baseline_kj_per_mol, dtype=float)
+    usable = np.isfinite(energy) & np.isfinite(baseline)
+    lowest = energy[usable].min(initial=np.inf)
+    keep = usable & (energy <= lowest + DROPPED_KT * thermal)
+    force, torque = labels.force_correction, labels.torque_correction
+    return LabelSet(
+        np.asarray(labels.fractional, dtype=float)[keep],
+        np.asarray(labels.quaternions, dtype=float)[keep],
+        baseline[keep],
+        energy[keep],
+        None if force is None else np.asarray(force, dtype=float)[keep],
+        None if torque is None else np.asarray(torque, dtype=float)[keep],
+    )
+
+
+def _observations(labels: LabelSet, thermal: float, device: str) -> Observations:
+    above = (labels.energy_kj_per_mol - labels.energy_kj_per_mol.min()) / thermal
+    excess = np.maximum(above - RELIABLE_KT, 0.0) / STRETCH_KT
+    force, torque = labels.force_correction, labels.torque_correction
+    return Observations(
+        _tensor(labels.energy_kj_per_mol - labels.baseline_kj_per_mol, device),
+        None if force is None else _tensor(force, device),
+        None if torque is None else _tensor(torque, device),
+        _tensor(1.0 + 4.0 * excess**2, device),
+    )
+
+
+def _tensor(values: np.ndarray, device: str) -> Tensor:
+    return torch.as_tensor(np.asarray(values, dtype=np.float64), device=device)

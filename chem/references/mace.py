@@ -14,15 +14,16 @@ atoms and 2,540 edges, seconds per label:
     ==============================  ======  ===========
     evaluation                      energy  with forces
     ==============================  ======  ===========
-    ``mace_kernel``, float32         0.05        0.13
-    ``mace_kernel``, float64         0.13        0.41
+    ``mace_kernel``, float32         0.04        0.12
+    ``mace_kernel``, float64         0.07        0.25
     the model's forward, float32     0.18        0.46
     the model's forward, float64     0.43        1.17
     ==============================  ======  ===========
 
 Over sixteen insertions from -39 to +12 kJ/mol single precision stayed within 0.0005 kJ/mol of
 double precision, so it is the default. More insertions per call gain nothing on a CPU, which gets
-one at a time: its labels do not depend on how insertions are grouped.
+one at a time: its labels do not depend on how insertions are grouped. On an H200, 27 per call,
+an energy without D3 takes 1 ms and one with forces 3 ms.
 """
 
 from __future__ import annotations

@@ -83,7 +83,8 @@ def projected_density(view: View, fractional: np.ndarray, weight: np.ndarray) ->
     lengths = np.linalg.norm(view.cell, axis=1)
     shape = np.maximum(8, np.ceil(lengths / VOXEL_ANGSTROM).astype(int))
     places = fractional[:, list(view.across)] % 1.0
-    grid, _, _ = np.histogram2d(*places.T, bins=list(shape), range=[(0, 1), (0, 1)], weights=weight)
+    edges = [np.linspace(0.0, 1.0, n + 1) for n in shape]
+    grid, _ = np.histogramdd(places, edges, weights=weight)
     blurred = gaussian_filter(grid, BLUR_ANGSTROM * shape / lengths, mode="wrap")
     return blurred * blurred.size
 
@@ -142,8 +143,10 @@ def density_views(host: Host, insertions: Insertions, temperature_k: float) -> F
         draw_host(axes, host, view)
         _frame(axes, view, room, tallest)
     bar = figure.colorbar(shown, ax=list(columns), shrink=0.8, pad=0.01, aspect=28)
-    bar.solids.set_rasterized(True)
+    if bar.solids is not None:
+        bar.solids.set_rasterized(True)
     bar.set_label("guest density over uniform", color=INK, fontsize=9)
+    bar.ax.set_facecolor("none")
     bar.ax.tick_params(colors=MUTED, labelcolor=INK, labelsize=8.5)
     bar.outline.set_edgecolor(MUTED)
     element_legend(figure, host.elements)
@@ -208,7 +211,9 @@ def _frame(axes: Axes, view: View, room: float, tallest: float) -> None:
     for vector, name, other in ((right, names[0], up), (up, names[1], right)):
         away = other - (other @ vector) / (vector @ vector) * vector
         at = 0.5 * vector - 0.6 * room * away / np.linalg.norm(away)
-        axes.text(*at, name, color=INK, fontsize=10, style="italic", ha="center", va="center")
+        axes.text(
+            at[0], at[1], name, color=INK, fontsize=10, style="italic", ha="center", va="center"
+        )
     axes.set_aspect("equal")
     axes.axis("off")
     corners = CORNERS @ view.cell

@@ -85,9 +85,7 @@ def _power_of_ten(value: float) -> float:
     return 10.0 ** math.floor(math.log10(value))
 
 
-def _limits(
-    rows: Sequence[dict[str, Any]], scale: float, logarithmic: bool
-) -> tuple[float, float]:
+def _limits(rows: Sequence[dict[str, Any]], scale: float, logarithmic: bool) -> tuple[float, float]:
     """Return axis limits that show every answer and the last interval, whole.
 
     The first intervals can span anything; they are cut.
@@ -193,11 +191,10 @@ def against_temperature(results: Sequence[dict[str, Any]]) -> Figure:
         [abs(v - e) if math.isfinite(e) else 0.0 for v, e in zip(value, end, strict=True)]
         for end in ends
     ]
-    axes.errorbar(
-        kelvin, value, yerr=bars, fmt="o-", color=ANSWER, capsize=3, label="answer, 95 %"
-    )
+    axes.errorbar(kelvin, value, yerr=bars, fmt="o-", color=ANSWER, capsize=3, label="answer, 95 %")
     dress(axes, x="temperature / K", y="Henry coefficient / mol/(kg Pa)")
-    axes.set_yscale("log")
+    if any(math.isfinite(v) for v in value):
+        axes.set_yscale("log")
     legend(axes)
     return figure
 

@@ -138,7 +138,7 @@ def calibration(unseen: Unseen, temperature_k: float) -> Figure | None:
         return None
     figure = new_figure(4.7, 4.5)
     axes = figure.subplots()
-    edges = np.linspace(-Z_LIMIT, Z_LIMIT, 19)
+    edges = np.linspace(-Z_LIMIT, Z_LIMIT, 19).tolist()
     clipped = np.clip(z, -Z_LIMIT + 1e-9, Z_LIMIT - 1e-9)
     axes.hist(
         clipped, edges, density=True, color=SURROGATE, alpha=0.35, linewidth=0, label="labels"
@@ -158,7 +158,7 @@ def calibration(unseen: Unseen, temperature_k: float) -> Figure | None:
     grid = np.linspace(-Z_LIMIT, Z_LIMIT, 181)
     normal = np.exp(-0.5 * grid**2) / np.sqrt(2.0 * np.pi)
     axes.plot(grid, normal, color=INK, linewidth=1.3, label="ideal (normal)")
-    dress(axes, x="(reference − surrogate) / predicted sd", y="density")
+    dress(axes, x="(reference - surrogate) / predicted sd", y="density")
     axes.set_ylim(0.0, axes.get_ylim()[1] * 1.28)
     legend(axes, loc="upper left")
     return figure

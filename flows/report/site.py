@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,8 +11,8 @@ from scipy.spatial.distance import cdist
 from data.records import Guest, Host
 from flows.report.cell import element_legend
 from flows.report.structure import (
-    BOND_STRETCH,
     Contact,
+    bonded,
     contacts,
     covalent_radii_angstrom,
     element_colours,
@@ -26,9 +25,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-REACH_ANGSTROM = 5.0
+REACH_ANGSTROM = 4.3
 LONGEST_BOND_ANGSTROM = 2.6
 SMALLEST_PART = 4
+GUEST_WORTH = 3.0
+CLEAR_ANGSTROM = 1.3
 DIRECTIONS = 400
 BALL = 0.42
 GUEST_BALL = 0.55
@@ -98,19 +99,13 @@ def surroundings(
     if not len(indices):
         return indices, places
     near = cdist(places, atoms).min(axis=1) <= REACH_ANGSTROM
-    bonded = _bonded([host.elements[k] for k in indices], places)
-    kept = np.flatnonzero(near | bonded[near].any(axis=0))
-    _, part = connected_components(bonded[np.ix_(kept, kept)])
+    joined = bonded([host.elements[k] for k in indices], places)
+    kept = np.flatnonzero(near | joined[near].any(axis=0))
+    _, part = connected_components(joined[np.ix_(kept, kept)])
     whole = np.bincount(part)[part] >= SMALLEST_PART
     if always:
         whole |= cdist(places[kept], np.array(always)).min(axis=1) < 1e-6
     return indices[kept[whole]], places[kept[whole]]
-
-
-def _bonded(elements: Sequence[str], places: np.ndarray) -> np.ndarray:
-    """Return (n, n) whether two atoms are within the stretched sum of their covalent radii."""
-    radii = covalent_radii_angstrom(tuple(elements))
-    return cdist(places, places) < BOND_STRETCH * (radii[:, None] + radii[None])
 
 
 def best_basis(guest: np.ndarray, host: np.ndarray, close: list[np.ndarray]) -> np.ndarray:
@@ -125,14 +120,15 @@ def best_basis(guest: np.ndarray, host: np.ndarray, close: list[np.ndarray]) -> 
         [np.cos(turn) * np.sin(polar), np.sin(turn) * np.sin(polar), np.cos(polar)], axis=1
     )
     important = np.vstack([guest, *close]) if close else guest
+    worth = np.where(np.arange(len(important)) < len(guest), GUEST_WORTH, 1.0)
     scores = []
     for towards in directions:
         depth = host @ towards
         front = depth > 0.3
         aside = host[front] - depth[front, None] * towards
         seen = important - (important @ towards)[:, None] * towards
-        hidden = np.clip(1.5 - cdist(aside, seen), 0.0, None).sum()
-        scores.append(float(np.sqrt((seen**2).sum(axis=1)).sum()) - 2.0 * float(hidden))
+        hidden = np.clip(CLEAR_ANGSTROM - cdist(aside, seen), 0.0, None).sum(axis=0)
+        scores.append(float(worth @ (np.sqrt((seen**2).sum(axis=1)) - 2.0 * hidden)))
     towards = directions[int(np.argmax(scores))]
     longest = np.linalg.svd(important - important.mean(axis=0))[2][0]
     right = longest - (longest @ towards) * towards
@@ -149,7 +145,7 @@ def _scene(
     position = np.vstack([around, inside])
     is_guest = np.arange(len(position)) >= len(around)
     covalent = covalent_radii_angstrom(elements)
-    joined = _bonded(elements, position)
+    joined = bonded(elements, position)
     joined &= is_guest[:, None] == is_guest[None]
     near = 1.0 + position[:, 2] / PERSPECTIVE_ANGSTROM
     return Scene(
@@ -194,7 +190,12 @@ def _draw_ball(axes: Axes, scene: Scene, k: int, colour: np.ndarray, opacity: fl
     shine = at + radius * np.array([-0.32, 0.34])
     axes.add_patch(
         Circle(
-            tuple(shine), 0.34 * radius, fc="white", lw=0, alpha=0.45 * opacity, zorder=height + 1e-3
+            tuple(shine),
+            0.34 * radius,
+            fc="white",
+            lw=0,
+            alpha=0.45 * opacity,
+            zorder=height + 1e-3,
         )
     )
 
@@ -217,11 +218,10 @@ def _opacity(scene: Scene) -> np.ndarray:
 
 def _draw_contact(axes: Axes, contact: Contact, start: np.ndarray, end: np.ndarray) -> None:
     target = end[:2] * (1.0 + end[2] / PERSPECTIVE_ANGSTROM)
-    axes.plot(
-        *np.stack([start, target]).T, color=ANSWER, lw=1.3, linestyle=(0, (2, 2)), zorder=30
-    )
+    axes.plot(*np.stack([start, target]).T, color=ANSWER, lw=1.3, linestyle=(0, (2, 2)), zorder=30)
     axes.text(
-        *(0.5 * (start + target)),
+        0.5 * (start[0] + target[0]),
+        0.5 * (start[1] + target[1]),
         f"{contact.distance_angstrom:.2f} Å",
         color=INK,
         fontsize=8.5,

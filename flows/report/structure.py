@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from chem.rotations import rotate_sites
 from data.records import Guest, Host
@@ -14,6 +16,9 @@ from flows.report.load import Run
 from flows.report.words import known
 
 BOND_STRETCH = 1.15
+NON_METALS = frozenset(
+    ["H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Ge", "As", "Se", "Br", "Te", "I"]
+)
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,18 @@ def half_bonds(host: Host) -> tuple[np.ndarray, np.ndarray]:
     from ase.neighborlist import neighbor_list
 
     reach = BOND_STRETCH * covalent_radii_angstrom(host.elements)
-    first, vector = neighbor_list("iD", host_atoms(host), reach)
-    return first, 0.5 * vector
+    first, second, vector = neighbor_list("ijD", host_atoms(host), reach)
+    metal = np.array([e not in NON_METALS for e in host.elements], dtype=bool)
+    bonds = ~(metal[first] & metal[second])
+    return first[bonds], 0.5 * vector[bonds]
+
+
+def bonded(elements: Sequence[str], places: np.ndarray) -> np.ndarray:
+    """Return (n, n) whether atoms at (n, 3) places are bonded; two metals never are."""
+    radii = covalent_radii_angstrom(tuple(elements))
+    metal = np.array([e not in NON_METALS for e in elements], dtype=bool)
+    near = cdist(places, places) < BOND_STRETCH * (radii[:, None] + radii[None])
+    return near & ~(metal[:, None] & metal[None])
 
 
 def guest_atoms_angstrom(host: Host, guest: Guest, placement: np.ndarray) -> np.ndarray:

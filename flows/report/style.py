@@ -45,6 +45,7 @@ def dress(axes: Axes, *, x: str = "", y: str = "", title: str = "") -> None:
     axes.tick_params(colors=MUTED, labelcolor=INK, labelsize=9, which="both")
     axes.grid(True, color=RULE, linewidth=0.7)
     axes.set_axisbelow(True)
+    axes.set_facecolor("none")
     axes.set_xlabel(x, color=INK, fontsize=9.5)
     axes.set_ylabel(y, color=INK, fontsize=9.5)
     if title:

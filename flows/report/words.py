@@ -28,7 +28,7 @@ def superscript(exponent: int) -> str:
 
 
 def scientific(value: float | None, digits: int = 3) -> Markup:
-    """Return a number as 4.19 × 10 to the power of -4 with so many significant digits."""
+    """Return a number as 4.19 times 10 to the power of -4 with so many significant digits."""
     if value is None or not math.isfinite(value):
         return Markup(NOTHING)
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
@@ -40,7 +40,7 @@ def _with_power(mantissa: str, power: int) -> Markup:
     if power == 0:
         return Markup(mantissa)
     raised = str(power).replace("-", MINUS)
-    return Markup(f"{mantissa}&nbsp;×&nbsp;10<sup>{raised}</sup>")
+    return Markup(f"{mantissa}&nbsp;&times;&nbsp;10<sup>{raised}</sup>")
 
 
 def significant(value: float | None, digits: int = 3) -> Markup:
@@ -72,8 +72,13 @@ def with_error(value: float | None, error: float | None) -> str:
         return NOTHING
     if error is None or not math.isfinite(error) or error <= 0:
         return f"{value:.2f}".replace("-", MINUS)
-    places = min(6, max(0, 1 - math.floor(math.log10(error))))
+    places = decimals(error)
     return f"{value:.{places}f} ± {error:.{places}f}".replace("-", MINUS)
+
+
+def decimals(error: float) -> int:
+    """Return how many decimals show two significant digits of an error."""
+    return min(6, max(0, 1 - math.floor(math.log10(error))))
 
 
 def percent(fraction: float | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,6 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-
-from data.errors import SettingsError, TransientError
 from executor_functions import (
     Draw,
     Drawn,
@@ -22,7 +20,10 @@ from executor_functions import (
     draw,
     fail_at_three,
     hiccup_twice,
+    in_flow,
 )
+
+from data.errors import SettingsError, TransientError
 from flows.artifacts import artifact_key, markdown_image
 from flows.executors import PlainExecutor, PrefectExecutor
 from flows.runners import make_task_runner
@@ -40,22 +41,6 @@ def folder(base: Path, name: str) -> str:
 
 def draws(base: Path, name: str, count: int = 8, pause_s: float = 0.0) -> list[Draw]:
     return [Draw(seed, folder(base, name), pause_s) for seed in range(count)]
-
-
-def in_flow(body: Callable[[PrefectExecutor], Any], runner: Any) -> tuple[Any, UUID]:
-    """Run ``body`` inside a flow; return what it returns, and the flow run's id."""
-    from prefect import flow
-    from prefect.runtime import flow_run
-
-    outcome: list[Any] = []
-
-    @flow(name="henry")
-    def henry() -> None:
-        outcome.append(flow_run.id)
-        outcome.append(body(PrefectExecutor(retry_delays_seconds=(0.1, 0.2))))
-
-    henry.with_options(task_runner=runner)()
-    return outcome[1], UUID(outcome[0])
 
 
 @dataclass(frozen=True)
@@ -209,6 +194,21 @@ def test_a_worker_that_always_dies_is_a_transient_error(prefect_api: str, tmp_pa
             executor.call(die_always, item, kind="labels", run_name="label 7")
 
     in_flow(body, make_task_runner(1))
+
+
+def not_importable_on_workers(item: Draw) -> int:
+    return item.seed
+
+
+def test_workers_that_cannot_import_the_function_are_an_error_not_a_hang(
+    prefect_api: str, tmp_path: Path
+) -> None:
+    def body(executor: PrefectExecutor) -> None:
+        (item,) = draws(tmp_path, "draws", 1)
+        executor.call(not_importable_on_workers, item, kind="labels", run_name="x")
+
+    with pytest.raises(SettingsError, match=r"workers cannot run widomill: .*tests\.flows"):
+        in_flow(body, make_task_runner(1))
 
 
 def test_threads_give_the_same_records(prefect_api: str, tmp_path: Path) -> None:

@@ -1,0 +1,151 @@
+"""From insertions to the two descriptor blocks that the Bayesian head reads.
+
+Block one holds, per guest site, radial moments of the host by element. Block two holds, per
+insertion, learned descriptors summed over sites of a type and concatenated over the encoders
+of the ensemble. Both vanish where no host atom is in reach.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ml.encoder import Encoder, radial_moments
+from ml.graphs import GuestSites, HostArrays, SiteNeighbours, place_sites
+
+
+@dataclass(frozen=True)
+class Block:
+    """Descriptors of one kind for a set of insertions.
+
+    Attributes:
+        values: per site type, (b, m_t, d) float64 descriptors of its m_t sites.
+        slopes: per site type, (b, m_t, 6, d) derivatives with respect to a shift along and a
+            rotation about the three axes (through the body origin), or None.
+    """
+
+    values: tuple[Tensor, ...]
+    slopes: tuple[Tensor, ...] | None = None
+
+    def rows(self, index: Tensor) -> Block:
+        """Return the block of a subset of insertions."""
+        slopes = None if self.slopes is None else tuple(s[index] for s in self.slopes)
+        return Block(tuple(v[index] for v in self.values), slopes)
+
+
+class Describer:
+    """Turns insertions of one guest in one host into descriptor blocks.
+
+    Args:
+        encoders: pretrained encoders of the ensemble.
+        host: the host, embedded here once.
+        guest: the guest's sites.
+        device: torch device.
+    """
+
+    def __init__(
+        self,
+        encoders: tuple[Encoder, ...],
+        host: HostArrays,
+        guest: GuestSites,
+        device: str = "cpu",
+    ) -> None:
+        """Embed the host and prepare the neighbour look-up."""
+        self.device = torch.device(device)
+        self.encoders = tuple(e.to(self.device).eval() for e in encoders)
+        self.basis = encoders[0].settings.site_basis
+        self.neighbours = SiteNeighbours.build(host, self.basis.cutoff_angstrom).to(self.device)
+        with torch.no_grad():
+            self.channels = torch.cat([e.host_channels(host) for e in self.encoders], dim=1)
+        self.width = self.channels.shape[1] // len(self.encoders)
+        self.elements = len(encoders[0].host_elements)
+        self.body = torch.as_tensor(guest.positions_angstrom, dtype=torch.float64).to(self.device)
+        index = guest.type_index
+        self.groups = tuple(
+            torch.as_tensor(np.flatnonzero(index == k)).to(self.device)
+            for k in range(len(guest.type_names))
+        )
+
+    def describe(self, fractional: Tensor, quaternions: Tensor) -> tuple[Block, Block]:
+        """Return the radial block and the learned block of (b,) insertions, without slopes."""
+        positions, _ = place_sites(self.neighbours.lattice, self.body, fractional, quaternions)
+        radial, learned = [], []
+        with torch.no_grad():
+            for kind, group in enumerate(self.groups):
+                sites = positions[:, group]
+                shape = (len(sites), len(group), -1)
+                near, deep = self._site(sites.reshape(-1, 3), kind)
+                radial.append(near.double().reshape(shape))
+                learned.append(deep.double().reshape(shape).sum(dim=1))
+        whole = torch.cat(learned, dim=1).unsqueeze(1) / len(self.groups) ** 0.5
+        return Block(tuple(radial)), Block((whole,))
+
+    def describe_with_slopes(self, fractional: Tensor, quaternions: Tensor) -> tuple[Block, Block]:
+        """Return both blocks with their slopes along the six rigid-body directions."""
+        positions, arms = place_sites(self.neighbours.lattice, self.body, fractional, quaternions)
+        radial, radial_slopes, learned, learned_slopes = [], [], [], []
+        for kind, group in enumerate(self.groups):
+            sites = positions[:, group]
+            shape = (len(sites), len(group), -1)
+            (near, deep), slopes = self._site_jacobian(sites.reshape(-1, 3), kind)
+            moves = rigid_moves(arms[:, group])
+            near_slopes, deep_slopes = (
+                torch.einsum("bmkx,xbmd->bmkd", moves, s.double().reshape(3, *shape))
+                for s in slopes
+            )
+            radial.append(near.double().reshape(shape))
+            radial_slopes.append(near_slopes)
+            learned.append(deep.double().reshape(shape).sum(dim=1))
+            learned_slopes.append(deep_slopes.sum(dim=1))
+        share = len(self.groups) ** -0.5
+        whole = share * torch.cat(learned, dim=1).unsqueeze(1)
+        whole_slopes = share * torch.cat(learned_slopes, dim=2).unsqueeze(1)
+        return Block(tuple(radial), tuple(radial_slopes)), Block((whole,), (whole_slopes,))
+
+    def _site(self, positions: Tensor, kind: int) -> tuple[Tensor, Tensor]:
+        """Return scaled radial moments (s, d) and learned descriptors (s, d') of sites."""
+        moments = radial_moments(self.neighbours, self.basis, self.channels, positions)
+        flags = moments[:, :, self.width - self.elements : self.width].flatten(1)
+        first = self.encoders[0]
+        near = flags / (first.radial_scale[kind] * flags.shape[1] ** 0.5)
+        deep = []
+        for member, encoder in enumerate(self.encoders):
+            part = moments[:, :, member * self.width : (member + 1) * self.width]
+            deep.append(encoder.describe(part, kind) / encoder.descriptor_scale[kind])
+        learned = torch.cat(deep, dim=1)
+        return near, learned / learned.shape[1] ** 0.5
+
+    def _site_jacobian(
+        self, positions: Tensor, kind: int
+    ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """Return ``_site`` and its derivatives (3, s, d) along x, y and z."""
+
+        def at(place: Tensor) -> tuple[Tensor, Tensor]:
+            return self._site(place, kind)
+
+        values, slopes = None, []
+        for axis in range(3):
+            tangent = torch.zeros_like(positions)
+            tangent[:, axis] = 1.0
+            values, slope = torch.func.jvp(at, (positions,), (tangent,))
+            slopes.append(slope)
+        if values is None:
+            raise RuntimeError("no direction was differentiated")
+        near = torch.stack([s[0].detach() for s in slopes])
+        deep = torch.stack([s[1].detach() for s in slopes])
+        return (values[0].detach(), values[1].detach()), (near, deep)
+
+
+def rigid_moves(arms: Tensor) -> Tensor:
+    """Return (b, m, 6, 3) site velocities under unit shifts and rotations of the guest.
+
+    Args:
+        arms: (b, m, 3) positions relative to the body origin.
+    """
+    unit = torch.eye(3, dtype=arms.dtype, device=arms.device)
+    shifts = unit.expand(*arms.shape[:2], 3, 3)
+    turns = torch.cross(shifts, arms.unsqueeze(2).expand_as(shifts), dim=-1)
+    return torch.cat([shifts, turns], dim=2)

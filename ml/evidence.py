@@ -1,0 +1,138 @@
+"""Hyperparameters of the Bayesian head by evidence maximisation.
+
+Amplitudes and lengths come from the exact marginal likelihood of the energies (Rasmussen and
+Williams, Gaussian Processes for Machine Learning, 2006, eq. 5.8) with weak log-normal priors;
+noise levels of forces and torques, and amplitudes once more, from the evidence of all
+observations with the features held fixed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ml.descriptors import Block
+from ml.heads import Kernel, LinearSystem, Observations, gram, select_centres
+
+MOST_LABELS = 300
+STARTS = (0.8, 2.0)
+AMPLITUDE_PRIOR = (math.log(10.0), 1.5)
+LENGTH_PRIOR = (math.log(1.5), 0.8)
+NOISE_PRIOR = (math.log(0.4), 1.0)
+SLOPE_NOISE_PRIOR = (math.log(2.0), 1.0)
+DIAGONAL = 1e-6
+
+
+def fit_kernel(blocks: tuple[Block, ...], observed: Observations, *, steps: int = 40) -> Kernel:
+    """Return the hyperparameters of highest (penalised) evidence.
+
+    Args:
+        blocks: descriptor blocks of the labels, with slopes when forces are given.
+        observed: corrections of the labels.
+        steps: most iterations of the optimiser per start.
+
+    Returns:
+        Amplitudes, lengths and noise levels.
+    """
+    if len(observed.energy) < 3:
+        count = len(blocks)
+        return Kernel((10.0 / math.sqrt(count),) * count, (2.0,) * count, (0.5, 3.0, 3.0))
+    kernel = _fit_energies(*_subset(blocks, observed), steps=steps)
+    if observed.force is None and observed.torque is None:
+        return kernel
+    return _refine_noise(blocks, observed, kernel, steps=steps)
+
+
+def _subset(
+    blocks: tuple[Block, ...], observed: Observations
+) -> tuple[tuple[Block, ...], Observations]:
+    """Keep at most ``MOST_LABELS`` labels, the latest and least stretched ones."""
+    if len(observed.energy) <= MOST_LABELS:
+        return blocks, observed
+    order = torch.argsort(observed.stretch, stable=True)[:MOST_LABELS].sort().values
+    rest = Observations(observed.energy[order], None, None, observed.stretch[order])
+    return tuple(block.rows(order) for block in blocks), rest
+
+
+def _fit_energies(blocks: tuple[Block, ...], observed: Observations, *, steps: int) -> Kernel:
+    count = len(blocks)
+    best: tuple[float, Tensor] | None = None
+    for start in STARTS:
+        amplitude = math.log(12.0 / math.sqrt(count))
+        initial = torch.tensor(
+            [amplitude] * count + [math.log(start)] * count + [0.0], dtype=torch.float64
+        )
+
+        def objective(theta: Tensor) -> Tensor:
+            return _energy_evidence(blocks, observed, theta)
+
+        value, theta = _minimise(objective, initial, steps)
+        if math.isfinite(value) and (best is None or value < best[0]):
+            best = (value, theta)
+    theta = initial if best is None else best[1]
+    numbers = [float(x) for x in torch.exp(theta)]
+    return Kernel(tuple(numbers[:count]), tuple(numbers[count:-1]), (numbers[-1], 2.0, 2.0))
+
+
+def _energy_evidence(blocks: tuple[Block, ...], observed: Observations, theta: Tensor) -> Tensor:
+    count = len(blocks)
+    amplitudes, lengths, noise = theta[:count], theta[count:-1], theta[-1]
+    kernel = torch.diag(torch.exp(2.0 * noise) * observed.stretch + DIAGONAL)
+    for block, amplitude, length in zip(blocks, amplitudes, lengths, strict=True):
+        kernel = kernel + torch.exp(2.0 * amplitude) * gram(block, torch.exp(length))
+    factor = torch.linalg.cholesky(kernel)
+    solved = torch.cholesky_solve(observed.energy.unsqueeze(1), factor)[:, 0]
+    fit = 0.5 * (observed.energy @ solved) + torch.log(torch.diagonal(factor)).sum()
+    penalty = _penalty(amplitudes, AMPLITUDE_PRIOR) + _penalty(lengths, LENGTH_PRIOR)
+    return fit + penalty + _penalty(noise, NOISE_PRIOR)
+
+
+def _refine_noise(
+    blocks: tuple[Block, ...], observed: Observations, kernel: Kernel, *, steps: int
+) -> Kernel:
+    system = LinearSystem.build(blocks, observed, select_centres(blocks, kernel), kernel.lengths)
+    count = len(blocks)
+    initial = torch.log(torch.tensor([*kernel.amplitudes, *kernel.noise], dtype=torch.float64))
+
+    def objective(theta: Tensor) -> Tensor:
+        scales = system.scales(torch.exp(theta[:count]))
+        evidence = system.posterior(scales, torch.exp(theta[count:])).log_evidence
+        penalty = _penalty(theta[:count], AMPLITUDE_PRIOR) + _penalty(theta[count], NOISE_PRIOR)
+        return penalty + _penalty(theta[count + 1 :], SLOPE_NOISE_PRIOR) - evidence
+
+    value, theta = _minimise(objective, initial, steps)
+    if not math.isfinite(value):
+        return kernel
+    numbers = [float(x) for x in torch.exp(theta)]
+    noise = (numbers[count], numbers[count + 1], numbers[count + 2])
+    return Kernel(tuple(numbers[:count]), kernel.lengths, noise)
+
+
+def _penalty(values: Tensor, prior: tuple[float, float]) -> Tensor:
+    return 0.5 * (((values - prior[0]) / prior[1]) ** 2).sum()
+
+
+def _minimise(
+    objective: Callable[[Tensor], Tensor], initial: Tensor, steps: int
+) -> tuple[float, Tensor]:
+    """Minimise with L-BFGS; returns an infinite value when the factorisation breaks down."""
+    theta = initial.clone().requires_grad_()
+    optimiser = torch.optim.LBFGS(
+        [theta], lr=0.5, max_iter=steps, tolerance_change=1e-3, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        value = objective(theta)
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    try:
+        optimiser.step(closure)
+        with torch.no_grad():
+            return float(objective(theta)), theta.detach().clone()
+    except torch.linalg.LinAlgError:
+        return math.inf, initial.clone()

@@ -1,0 +1,328 @@
+"""Bayesian head: a Gaussian process on the descriptor blocks, read out through few features.
+
+The correction is ``f(x) = sum_c a_c g_c(x)``; each component ``g_c`` is a Gaussian process
+with the squared-exponential kernel on its block, summed over sites of equal type and tied to
+zero where all descriptors vanish. Following Csato and Opper (Neural Comput. 14 (2002) 641)
+and Bartok et al. (GAP, Phys. Rev. Lett. 104 (2010) 136403) it is represented by inducing
+points, so energies, forces and torques are all exact linear observations of the weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ml.descriptors import Block
+
+JITTER = 1e-8
+MAX_INDUCING = 256
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Hyperparameters: per component an amplitude (kJ/mol) and a length, and the noise.
+
+    Attributes:
+        amplitudes: (c,) prior scale of each component, kJ/mol.
+        lengths: (c,) length scale of each component in descriptor units.
+        noise: standard deviations of energies (kJ/mol), forces (kJ/mol/angstrom) and
+            torques (kJ/mol).
+    """
+
+    amplitudes: tuple[float, ...]
+    lengths: tuple[float, ...]
+    noise: tuple[float, float, float] = (0.3, 2.0, 2.0)
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Corrections to learn from, with the factor each noise variance is stretched by.
+
+    Attributes:
+        energy: (L,) correction energies, kJ/mol.
+        force: (L, 3) correction forces, or None.
+        torque: (L, 3) correction torques, or None.
+        stretch: (L,) factors >= 1 on the noise variance of each label.
+    """
+
+    energy: Tensor
+    force: Tensor | None
+    torque: Tensor | None
+    stretch: Tensor
+
+
+def _bell(a: Tensor, b: Tensor, length: Tensor | float) -> Tensor:
+    squared = (a * a).sum(-1).unsqueeze(1) + (b * b).sum(-1).unsqueeze(0) - 2.0 * (a @ b.T)
+    return torch.exp(squared.clamp(min=0.0) * (-0.5 / length**2))
+
+
+def _bell_at_zero(a: Tensor, length: Tensor | float) -> Tensor:
+    return torch.exp((a * a).sum(-1) * (-0.5 / length**2))
+
+
+def tied(a: Tensor, b: Tensor, length: Tensor | float) -> Tensor:
+    """Return the (n, k) kernel of a process known to be zero at the origin."""
+    at_a, at_b = _bell_at_zero(a, length), _bell_at_zero(b, length)
+    return _bell(a, b, length) - at_a.unsqueeze(1) * at_b.unsqueeze(0)
+
+
+def cross(block: Block, centres: tuple[Tensor, ...], length: float) -> Tensor:
+    """Return (b, r) kernel values between insertions and inducing sites, summed over sites."""
+    parts = []
+    for values, points in zip(block.values, centres, strict=True):
+        kernel = tied(values.flatten(0, 1), points, length)
+        parts.append(kernel.reshape(len(values), -1, len(points)).sum(dim=1))
+    return torch.cat(parts, dim=1)
+
+
+def cross_slopes(block: Block, centres: tuple[Tensor, ...], length: float) -> Tensor:
+    """Return (b, 6, r) derivatives of ``cross`` along the rigid-body directions."""
+    if block.slopes is None:
+        raise ValueError("the block carries no slopes")
+    parts = []
+    for values, slopes, points in zip(block.values, block.slopes, centres, strict=True):
+        flat, moves = values.flatten(0, 1), slopes.flatten(0, 1)
+        along = (moves * flat.unsqueeze(1)).sum(-1, keepdim=True)
+        near = _bell(flat, points, length).unsqueeze(1) * (moves @ points.T - along)
+        at_zero = _bell_at_zero(flat, length)[:, None, None] * -along
+        slope = (near - at_zero * _bell_at_zero(points, length)) / length**2
+        parts.append(slope.reshape(len(values), -1, 6, len(points)).sum(dim=1))
+    return torch.cat(parts, dim=2)
+
+
+def gram(block: Block, length: Tensor | float) -> Tensor:
+    """Return the (b, b) kernel between insertions."""
+    total: Tensor | None = None
+    for values in block.values:
+        count, sites, _ = values.shape
+        flat = values.flatten(0, 1)
+        kernel = tied(flat, flat, length).reshape(count, sites, count, sites).sum(dim=(1, 3))
+        total = kernel if total is None else total + kernel
+    if total is None:
+        raise ValueError("an empty block has no kernel")
+    return total
+
+
+def prior_variance(block: Block, length: float) -> Tensor:
+    """Return the (b,) prior variance of a component of unit amplitude."""
+    total = torch.zeros(len(block.values[0]), dtype=torch.float64, device=block.values[0].device)
+    for values in block.values:
+        squares = (values * values).sum(-1)
+        pairs = squares.unsqueeze(2) + squares.unsqueeze(1) - 2.0 * values @ values.mT
+        at_zero = torch.exp(squares * (-0.5 / length**2))
+        bell = torch.exp(pairs.clamp(min=0.0) * (-0.5 / length**2))
+        total = total + (bell - at_zero.unsqueeze(2) * at_zero.unsqueeze(1)).sum(dim=(1, 2))
+    return total
+
+
+def choose_centres(values: Tensor, length: float, most: int) -> Tensor:
+    """Pick inducing sites by pivoted Cholesky: always the least explained one.
+
+    Args:
+        values: (n, d) candidate descriptors.
+        length: kernel length.
+        most: largest number of points.
+
+    Returns:
+        (r, d) chosen descriptors.
+    """
+    at_zero = _bell_at_zero(values, length)
+    left = 1.0 - at_zero * at_zero
+    floor = 1e-6 * float(left.max())
+    factors = torch.zeros(len(values), most, dtype=values.dtype, device=values.device)
+    chosen: list[int] = []
+    for step in range(min(most, len(values))):
+        pick = int(torch.argmax(left))
+        if float(left[pick]) <= floor:
+            break
+        column = tied(values, values[pick : pick + 1], length)[:, 0]
+        column = (column - factors[:, :step] @ factors[pick, :step]) / torch.sqrt(left[pick])
+        factors[:, step] = column
+        left = left - column * column
+        left[pick] = -1.0
+        chosen.append(pick)
+    return values[chosen]
+
+
+@dataclass(frozen=True)
+class Head:
+    """A fitted Gaussian process in feature form.
+
+    Attributes:
+        kernel: hyperparameters.
+        centres: per component, per site type, inducing descriptors (r_t, d).
+        weights: (r,) coefficients of the kernel values; mean = k @ weights.
+        shrinkage: (r, r) matrix; variance = prior - k @ shrinkage @ k.
+    """
+
+    kernel: Kernel
+    centres: tuple[tuple[Tensor, ...], ...]
+    weights: Tensor
+    shrinkage: Tensor
+
+    def predict(self, blocks: tuple[Block, ...]) -> tuple[Tensor, Tensor]:
+        """Return the posterior mean and standard deviation (b,), kJ/mol."""
+        columns, prior = [], torch.zeros(())
+        for block, centres, amplitude, length in self._components(blocks):
+            columns.append(cross(block, centres, length))
+            prior = prior.to(columns[-1]) + amplitude**2 * prior_variance(block, length)
+        features = torch.cat(columns, dim=1)
+        explained = ((features @ self.shrinkage) * features).sum(dim=1)
+        return features @ self.weights, torch.sqrt((prior - explained).clamp(min=0.0))
+
+    def slopes(self, blocks: tuple[Block, ...]) -> Tensor:
+        """Return (b, 6) derivatives of the mean along the rigid-body directions, kJ/mol."""
+        columns = [
+            cross_slopes(block, centres, length)
+            for block, centres, _, length in self._components(blocks)
+        ]
+        return torch.cat(columns, dim=2) @ self.weights
+
+    def to(self, device: str) -> Head:
+        """Return the same head on another device."""
+        centres = tuple(tuple(p.to(device) for p in part) for part in self.centres)
+        return Head(self.kernel, centres, self.weights.to(device), self.shrinkage.to(device))
+
+    def _components(
+        self, blocks: tuple[Block, ...]
+    ) -> list[tuple[Block, tuple[Tensor, ...], float, float]]:
+        return list(
+            zip(blocks, self.centres, self.kernel.amplitudes, self.kernel.lengths, strict=True)
+        )
+
+
+def fit_head(blocks: tuple[Block, ...], observed: Observations, kernel: Kernel) -> Head:
+    """Condition the process on the observations for given hyperparameters.
+
+    Args:
+        blocks: descriptor blocks of the labels, with slopes when forces are given.
+        observed: corrections of the labels.
+        kernel: hyperparameters.
+
+    Returns:
+        The fitted head.
+    """
+    centres = select_centres(blocks, kernel)
+    system = LinearSystem.build(blocks, observed, centres, kernel.lengths)
+    scales = system.scales(torch.tensor(kernel.amplitudes, dtype=torch.float64))
+    posterior = system.posterior(scales, torch.tensor(kernel.noise, dtype=torch.float64))
+    root = system.unwhiten * scales
+    eye = torch.eye(len(scales), dtype=torch.float64, device=root.device)
+    return Head(
+        kernel,
+        centres,
+        weights=root @ posterior.mean,
+        shrinkage=root @ (eye - posterior.covariance) @ root.T,
+    )
+
+
+def select_centres(blocks: tuple[Block, ...], kernel: Kernel) -> tuple[tuple[Tensor, ...], ...]:
+    """Choose the inducing sites of every component and type."""
+    chosen = []
+    for block, length in zip(blocks, kernel.lengths, strict=True):
+        most = MAX_INDUCING // len(block.values)
+        chosen.append(
+            tuple(choose_centres(values.flatten(0, 1), length, most) for values in block.values)
+        )
+    return tuple(chosen)
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Weights of whitened features: mean (r,), covariance (r, r) and the log evidence."""
+
+    mean: Tensor
+    covariance: Tensor
+    log_evidence: Tensor
+
+
+@dataclass(frozen=True)
+class LinearSystem:
+    """Whitened features of energies, forces and torques, reduced to normal equations.
+
+    Attributes:
+        unwhiten: (r, r) block-diagonal ``inv(chol(K))^T`` of unit-amplitude kernels.
+        columns: features of each component.
+        grams: (k, r, r) ``Phi^T W Phi`` of each kind of observation.
+        moments: (k, r) ``Phi^T W y``.
+        squares: (k,) ``y^T W y``.
+        counts: (k,) number of observations.
+    """
+
+    unwhiten: Tensor
+    columns: tuple[int, ...]
+    grams: Tensor
+    moments: Tensor
+    squares: Tensor
+    counts: Tensor
+
+    @classmethod
+    def build(
+        cls,
+        blocks: tuple[Block, ...],
+        observed: Observations,
+        centres: tuple[tuple[Tensor, ...], ...],
+        lengths: tuple[float, ...],
+    ) -> LinearSystem:
+        """Evaluate the features of all observations."""
+        whiteners, energies, slopes, columns = [], [], [], []
+        wants_slopes = observed.force is not None or observed.torque is not None
+        for block, points, length in zip(blocks, centres, lengths, strict=True):
+            whitener = torch.block_diag(*(_whitener(p, length) for p in points))
+            whiteners.append(whitener)
+            columns.append(len(whitener))
+            energies.append(cross(block, points, length) @ whitener)
+            if wants_slopes:
+                slopes.append(cross_slopes(block, points, length) @ whitener)
+        weights = 1.0 / observed.stretch
+        kinds = [_reduce(torch.cat(energies, dim=1), observed.energy, weights)]
+        if wants_slopes:
+            every = -torch.cat(slopes, dim=2)
+            for target, rows in ((observed.force, every[:, :3]), (observed.torque, every[:, 3:])):
+                if target is not None:
+                    stretched = weights.repeat_interleave(3)
+                    kinds.append(_reduce(rows.flatten(0, 1), target.flatten(), stretched))
+                else:
+                    kinds.append(tuple(torch.zeros_like(part) for part in kinds[0]))
+        grams, moments, squares, counts = (torch.stack(parts) for parts in zip(*kinds, strict=True))
+        return cls(torch.block_diag(*whiteners), tuple(columns), grams, moments, squares, counts)
+
+    def scales(self, amplitudes: Tensor) -> Tensor:
+        """Return each column's component amplitude (r,)."""
+        return torch.cat(
+            [a.expand(n) for a, n in zip(amplitudes.unbind(), self.columns, strict=True)]
+        ).to(self.unwhiten.device)
+
+    def posterior(self, scales: Tensor, noise: Tensor) -> Posterior:
+        """Return the posterior of weights with prior ``N(0, 1)`` on scaled features."""
+        precision = (1.0 / noise[: len(self.grams)] ** 2).to(scales.device)
+        information = (precision[:, None, None] * self.grams).sum(dim=0)
+        information = scales.unsqueeze(1) * information * scales.unsqueeze(0)
+        pull = scales * (precision[:, None] * self.moments).sum(dim=0)
+        eye = torch.eye(len(scales), dtype=scales.dtype, device=scales.device)
+        factor = torch.linalg.cholesky(information + eye)
+        covariance = torch.cholesky_inverse(factor)
+        mean = covariance @ pull
+        misfit = (precision * self.squares).sum() - pull @ mean
+        volume = 2.0 * torch.log(torch.diagonal(factor)).sum()
+        levels = 2.0 * (self.counts * torch.log(noise[: len(self.grams)])).sum()
+        return Posterior(mean, covariance, -0.5 * (misfit + volume + levels))
+
+
+def _whitener(points: Tensor, length: float) -> Tensor:
+    kernel = tied(points, points, length)
+    eye = torch.eye(len(points), dtype=points.dtype, device=points.device)
+    factor = torch.linalg.cholesky(kernel + JITTER * eye)
+    return torch.linalg.solve_triangular(factor, eye, upper=False).T
+
+
+def _reduce(rows: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
+    weighted = weights.unsqueeze(1) * rows
+    return (
+        rows.T @ weighted,
+        weighted.T @ targets,
+        (weights * targets * targets).sum(),
+        torch.tensor(float(len(targets)), dtype=rows.dtype, device=rows.device),
+    )

@@ -1,0 +1,244 @@
+"""The surrogate: baseline plus learned correction, with an uncertainty."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ml.descriptors import Block, Describer
+from ml.encoder import Encoder, encoder_from_specification
+from ml.graphs import GuestSites, HostArrays
+from ml.heads import Head, Kernel
+
+FORMAT = "widomill-surrogate-1"
+CHUNK = 1024
+PRIOR_SD_KJ_PER_MOL = 6.0
+SKIP_ABOVE_KJ_PER_MOL = 60.0
+LARGEST_SD_KJ_PER_MOL = 15.0
+SMALLEST_SD_KJ_PER_MOL = 0.05
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds that keep extrapolation from owning the sum.
+
+    Attributes:
+        lowest_kj_per_mol: predictions are clipped from below here.
+        skip_above_kj_per_mol: baseline energy from which on no correction is evaluated.
+        prior_sd_kj_per_mol: standard deviation where no correction is evaluated.
+        noise_kj_per_mol: standard deviation that no prediction undercuts.
+        calibration: factor on every standard deviation of the head.
+    """
+
+    lowest_kj_per_mol: float = -math.inf
+    skip_above_kj_per_mol: float = SKIP_ABOVE_KJ_PER_MOL
+    prior_sd_kj_per_mol: float = PRIOR_SD_KJ_PER_MOL
+    noise_kj_per_mol: float = SMALLEST_SD_KJ_PER_MOL
+    calibration: float = 1.0
+
+
+class Surrogate:
+    """Predicts reference energies of insertions of one guest in one host.
+
+    Args:
+        host: the host.
+        guest: the guest's sites.
+        limits: clipping bounds and calibration.
+        encoders: pretrained encoders; empty for the prior.
+        head: fitted head; None for the prior (baseline energies, constant uncertainty).
+        device: torch device to predict on.
+    """
+
+    def __init__(
+        self,
+        host: HostArrays,
+        guest: GuestSites,
+        limits: Limits,
+        encoders: tuple[Encoder, ...] = (),
+        head: Head | None = None,
+        device: str = "cpu",
+    ) -> None:
+        """Prepare the host graph when there is a head to feed."""
+        self.host = host
+        self.guest = guest
+        self.limits = limits
+        self.encoders = encoders
+        self.device = device
+        self.head = None if head is None else head.to(device)
+        self._describer = None if head is None else Describer(encoders, host, guest, device)
+
+    def predict(
+        self, fractional: np.ndarray, quaternions: np.ndarray, baseline_kj_per_mol: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Predict reference energies.
+
+        Args:
+            fractional: (b, 3) fractional positions of the body origin.
+            quaternions: (b, 4) unit quaternions (w, x, y, z).
+            baseline_kj_per_mol: (b,) baseline energies; +inf where atoms overlap.
+
+        Returns:
+            (b,) mean and (b,) standard deviation, kJ/mol.
+        """
+        limits = self.limits
+        baseline = np.asarray(baseline_kj_per_mol, dtype=float)
+        mean = baseline.copy()
+        sd = np.full(len(mean), limits.prior_sd_kj_per_mol)
+        if self.head is None or self._describer is None:
+            return mean, sd
+        rows = np.flatnonzero(baseline < limits.skip_above_kj_per_mol)
+        for start in range(0, len(rows), CHUNK):
+            part = rows[start : start + CHUNK]
+            blocks = self._describer.describe(
+                self._tensor(fractional[part]), self._tensor(quaternions[part])
+            )
+            correction, spread = self.head.predict(blocks)
+            mean[part] = baseline[part] + correction.cpu().numpy()
+            sd[part] = spread.cpu().numpy()
+        stretched = limits.calibration * np.hypot(sd[rows], limits.noise_kj_per_mol)
+        sd[rows] = np.clip(stretched, SMALLEST_SD_KJ_PER_MOL, LARGEST_SD_KJ_PER_MOL)
+        return np.maximum(mean, limits.lowest_kj_per_mol), sd
+
+    def correction_and_gradient(
+        self, fractional: np.ndarray, quaternions: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the learned correction with its force and torque on the guest.
+
+        Neither the clip from below nor the skipping of high baselines is applied.
+
+        Args:
+            fractional: (b, 3) fractional positions of the body origin.
+            quaternions: (b, 4) unit quaternions (w, x, y, z).
+
+        Returns:
+            (b,) correction in kJ/mol, (b, 3) force in kJ/mol/angstrom and (b, 3) torque
+            about the body origin in the space frame, kJ/mol.
+        """
+        count = len(fractional)
+        energy, force, torque = np.zeros(count), np.zeros((count, 3)), np.zeros((count, 3))
+        if self.head is None or self._describer is None:
+            return energy, force, torque
+        for start in range(0, count, CHUNK // 4):
+            part = slice(start, start + CHUNK // 4)
+            blocks = self._describer.describe_with_slopes(
+                self._tensor(fractional[part]), self._tensor(quaternions[part])
+            )
+            energy[part] = self.head.predict(blocks)[0].cpu().numpy()
+            slopes = self.head.slopes(blocks).cpu().numpy()
+            force[part], torque[part] = -slopes[:, :3], -slopes[:, 3:]
+        return energy, force, torque
+
+    def describe(self, fractional: np.ndarray, quaternions: np.ndarray) -> tuple[Block, ...]:
+        """Return the descriptor blocks of insertions; empty for the prior."""
+        if self._describer is None:
+            return ()
+        return self._describer.describe(self._tensor(fractional), self._tensor(quaternions))
+
+    def _tensor(self, values: np.ndarray) -> Tensor:
+        return torch.as_tensor(np.asarray(values, dtype=np.float64), device=self.device)
+
+    def to(self, device: str) -> Surrogate:
+        """Return the same surrogate on another device."""
+        return Surrogate(self.host, self.guest, self.limits, self.encoders, self.head, device)
+
+    def save(self, path: str | Path) -> None:
+        """Write everything to one file, atomically and without pickled code."""
+        spec: dict[str, Any] = {
+            "format": FORMAT,
+            "types": list(self.guest.types),
+            "limits": self.limits.__dict__,
+            "encoders": [e.specification() for e in self.encoders],
+            "kernel": None if self.head is None else self.head.kernel.__dict__,
+        }
+        content: dict[str, Any] = {
+            "specification": json.dumps(spec),
+            "lattice": torch.as_tensor(np.asarray(self.host.lattice_angstrom, dtype=float)),
+            "positions": torch.as_tensor(np.asarray(self.host.positions_angstrom, dtype=float)),
+            "numbers": torch.as_tensor(np.asarray(self.host.atomic_numbers, dtype=np.int64)),
+            "body": torch.as_tensor(np.asarray(self.guest.positions_angstrom, dtype=float)),
+            "encoders": [
+                {k: v.detach().cpu() for k, v in e.state_dict().items()} for e in self.encoders
+            ],
+        }
+        if self.head is not None:
+            head = self.head.to("cpu")
+            content["centres"] = [list(part) for part in head.centres]
+            content["weights"] = head.weights
+            content["shrinkage"] = head.shrinkage
+        save_atomically(content, path)
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "cpu") -> Surrogate:
+        """Read a surrogate written by ``save``."""
+        content = torch.load(path, weights_only=True, map_location="cpu")
+        spec = json.loads(content["specification"])
+        if spec["format"] != FORMAT:
+            raise ValueError(f"{path}: expected a file of format {FORMAT}, found {spec['format']}")
+        host = HostArrays(
+            content["lattice"].numpy(), content["positions"].numpy(), content["numbers"].numpy()
+        )
+        guest = GuestSites(tuple(spec["types"]), content["body"].numpy())
+        encoders = tuple(
+            load_encoder(s, state)
+            for s, state in zip(spec["encoders"], content["encoders"], strict=True)
+        )
+        head = None
+        if spec["kernel"] is not None:
+            kernel = Kernel(**{k: tuple(v) for k, v in spec["kernel"].items()})
+            centres = tuple(tuple(part) for part in content["centres"])
+            head = Head(kernel, centres, content["weights"], content["shrinkage"])
+        return cls(host, guest, Limits(**spec["limits"]), encoders, head, device)
+
+
+def prior_surrogate(
+    host: HostArrays, guest: GuestSites, prior_sd_kj_per_mol: float = PRIOR_SD_KJ_PER_MOL
+) -> Surrogate:
+    """Return the surrogate of round one: the baseline, with a constant uncertainty."""
+    return Surrogate(host, guest, Limits(prior_sd_kj_per_mol=prior_sd_kj_per_mol))
+
+
+def load_encoder(specification: dict[str, Any], state: dict[str, Tensor]) -> Encoder:
+    """Rebuild one encoder from its specification and weights."""
+    encoder = encoder_from_specification(specification)
+    encoder.load_state_dict(state)
+    return encoder.eval()
+
+
+def save_encoders(encoders: tuple[Encoder, ...], path: str | Path) -> None:
+    """Write pretrained encoders to one file, atomically and without pickled code."""
+    content = {
+        "specification": json.dumps([e.specification() for e in encoders]),
+        "encoders": [{k: v.detach().cpu() for k, v in e.state_dict().items()} for e in encoders],
+    }
+    save_atomically(content, path)
+
+
+def load_encoders(path: str | Path) -> tuple[Encoder, ...]:
+    """Read encoders written by ``save_encoders``."""
+    content = torch.load(path, weights_only=True, map_location="cpu")
+    specs = json.loads(content["specification"])
+    return tuple(
+        load_encoder(spec, state) for spec, state in zip(specs, content["encoders"], strict=True)
+    )
+
+
+def save_atomically(content: dict[str, Any], path: str | Path) -> None:
+    """Write to a temporary name beside the target, flush, then rename."""
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            torch.save(content, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
