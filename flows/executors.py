@@ -216,10 +216,10 @@ def _task(kind: Kind, retry_delays_seconds: tuple[float, ...]) -> Task[..., Any]
 
 
 def _read_on_workers(client: Client, sent: tuple[object, ...]) -> None:
-    import cloudpickle
+    from distributed.protocol.pickle import dumps
 
     statements = "import pickle, prefect_dask; pickle.loads(sent)"
-    arguments = (statements, {"sent": cloudpickle.dumps(sent)})
+    arguments = (statements, {"sent": dumps(sent)})
     try:
         if client.scheduler_info()["workers"]:
             client.run(exec, *arguments)

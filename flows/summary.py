@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows.report.words import NOTHING, PA_PER_BAR, decimals, is_short, known, plain_number
+
 if TYPE_CHECKING:
     from rich.console import Console
 
-PA_PER_BAR = 1e5
 NAME_WIDTH = 15
-NOTHING = "n/a"
 
 Result = dict[str, Any]
 
@@ -111,34 +110,32 @@ def _error_sources(result: Result) -> str:
     return text + f"; largest weight {_percent(result['largest_weight_share'])}"
 
 
-def _known(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
-
-
 def _times(value: float | None) -> float | None:
     return None if value is None else value * PA_PER_BAR
 
 
 def _exact(value: float | None) -> str:
-    return f"{value:.3e}" if _known(value) else NOTHING
+    return f"{value:.3e}" if known(value) else NOTHING
 
 
 def _short(value: float | None) -> str:
-    return f"{value:.4g}" if _known(value) else NOTHING
+    if value is not None and known(value) and not is_short(value):
+        return _exact(value)
+    return plain_number(value, 4)
 
 
 def _count(value: float | None) -> str:
-    return f"{value:,.0f}" if _known(value) else NOTHING
+    return f"{value:,.0f}" if known(value) else NOTHING
 
 
 def _percent(fraction: float | None) -> str:
-    return f"{100.0 * fraction:.2g} %" if fraction is not None and _known(fraction) else NOTHING
+    return f"{100.0 * fraction:.2g} %" if fraction is not None and known(fraction) else NOTHING
 
 
 def _heat(result: Result) -> str:
     """Return the heat of adsorption with its error, as many decimals as the error has."""
     heat, error = result["qst_kj_per_mol"], result["qst_standard_error"]
-    if not _known(heat) or not _known(error) or error <= 0:
+    if not known(heat) or not known(error) or error <= 0:
         return _short(heat)
-    places = min(6, max(0, 1 - math.floor(math.log10(error))))
+    places = decimals(error)
     return f"{heat:.{places}f} +- {error:.{places}f}"

@@ -83,7 +83,8 @@ class SiteNetwork(nn.Module):
     def forward(self, inputs: Tensor, kind: int) -> Tensor:
         """Return (s, descriptors) of (s, inputs) for sites of one type."""
         first = self.first[kind]
-        hidden = nn.functional.silu(first(inputs)) - nn.functional.silu(first.bias)
+        silent = first(torch.zeros_like(inputs[:1]))
+        hidden = nn.functional.silu(first(inputs)) - nn.functional.silu(silent)
         descriptors: Tensor = self.second[kind](hidden)
         return descriptors
 
@@ -184,8 +185,13 @@ class Encoder(nn.Module):
 
 def encoder_from_specification(spec: dict[str, Any]) -> Encoder:
     """Build an untrained encoder of the given specification."""
+    channels, hidden, descriptors = spec["sizes"]
     settings = EncoderSettings(
-        *spec["sizes"], RadialBasis(*spec["site_basis"]), RadialBasis(*spec["host_basis"])
+        channels=channels,
+        hidden=hidden,
+        descriptors=descriptors,
+        site_basis=RadialBasis(*spec["site_basis"]),
+        host_basis=RadialBasis(*spec["host_basis"]),
     )
     return Encoder(tuple(spec["types"]), tuple(spec["elements"]), settings, spec["targets"])
 

@@ -23,7 +23,7 @@ AMPLITUDE_PRIOR = (math.log(10.0), 1.5)
 LENGTH_PRIOR = (math.log(1.5), 0.8)
 NOISE_PRIOR = (math.log(0.4), 1.0)
 SLOPE_NOISE_PRIOR = (math.log(2.0), 1.0)
-DIAGONAL = 1e-6
+LEAST_NOISE = 0.05
 
 
 def fit_kernel(blocks: tuple[Block, ...], observed: Observations, *, steps: int = 40) -> Kernel:
@@ -74,13 +74,15 @@ def _fit_energies(blocks: tuple[Block, ...], observed: Observations, *, steps: i
             best = (value, theta)
     theta = initial if best is None else best[1]
     numbers = [float(x) for x in torch.exp(theta)]
-    return Kernel(tuple(numbers[:count]), tuple(numbers[count:-1]), (numbers[-1], 2.0, 2.0))
+    noise = math.hypot(numbers[-1], LEAST_NOISE)
+    return Kernel(tuple(numbers[:count]), tuple(numbers[count:-1]), (noise, 2.0, 2.0))
 
 
 def _energy_evidence(blocks: tuple[Block, ...], observed: Observations, theta: Tensor) -> Tensor:
     count = len(blocks)
     amplitudes, lengths, noise = theta[:count], theta[count:-1], theta[-1]
-    kernel = torch.diag(torch.exp(2.0 * noise) * observed.stretch + DIAGONAL)
+    level = torch.exp(2.0 * noise) + LEAST_NOISE**2
+    kernel = torch.diag(level * observed.stretch)
     for block, amplitude, length in zip(blocks, amplitudes, lengths, strict=True):
         kernel = kernel + torch.exp(2.0 * amplitude) * gram(block, torch.exp(length))
     factor = torch.linalg.cholesky(kernel)
@@ -95,7 +97,8 @@ def _refine_noise(
 ) -> Kernel:
     system = LinearSystem.build(blocks, observed, select_centres(blocks, kernel), kernel.lengths)
     count = len(blocks)
-    initial = torch.log(torch.tensor([*kernel.amplitudes, *kernel.noise], dtype=torch.float64))
+    start = (max(kernel.noise[0], 0.2), *kernel.noise[1:])
+    initial = torch.log(torch.tensor([*kernel.amplitudes, *start], dtype=torch.float64))
 
     def objective(theta: Tensor) -> Tensor:
         scales = system.scales(torch.exp(theta[:count]))
@@ -127,12 +130,12 @@ def _minimise(
     def closure() -> Tensor:
         optimiser.zero_grad()
         value = objective(theta)
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         return value
 
     try:
         optimiser.step(closure)
         with torch.no_grad():
             return float(objective(theta)), theta.detach().clone()
-    except torch.linalg.LinAlgError:
+    except RuntimeError:  # torch raises its subclass when a Cholesky factor does not exist
         return math.inf, initial.clone()

@@ -15,8 +15,8 @@ from torch import Tensor
 
 SITE_CUTOFF_ANGSTROM = 6.0
 HOST_CUTOFF_ANGSTROM = 4.5
-VOXEL_ANGSTROM = 0.8
-MAX_VOXELS = 400_000
+VOXEL_ANGSTROM = 0.5
+MAX_VOXELS = 200_000
 
 
 @dataclass(frozen=True)

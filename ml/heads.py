@@ -18,6 +18,7 @@ from ml.descriptors import Block
 
 JITTER = 1e-8
 MAX_INDUCING = 256
+PROBE_STEP = 0.3
 
 
 @dataclass(frozen=True)
@@ -223,10 +224,25 @@ def select_centres(blocks: tuple[Block, ...], kernel: Kernel) -> tuple[tuple[Ten
     chosen = []
     for block, length in zip(blocks, kernel.lengths, strict=True):
         most = MAX_INDUCING // len(block.values)
-        chosen.append(
-            tuple(choose_centres(values.flatten(0, 1), length, most) for values in block.values)
-        )
+        chosen.append(tuple(choose_centres(c, length, most) for c in _candidates(block)))
     return tuple(chosen)
+
+
+def _candidates(block: Block) -> list[Tensor]:
+    """Return per type the sites of the labels, and their neighbours where slopes are known.
+
+    Forces and torques say how the correction changes around a label, which kernels centred
+    on labels alone express poorly; so points a step (0.3 angstrom or radian) away may be
+    chosen as well.
+    """
+    if block.slopes is None:
+        return [values.flatten(0, 1) for values in block.values]
+    every = []
+    for values, slopes in zip(block.values, block.slopes, strict=True):
+        steps = PROBE_STEP * slopes
+        probes = torch.cat([values.unsqueeze(2), values.unsqueeze(2) + steps], dim=2)
+        every.append(torch.cat([probes, values.unsqueeze(2) - steps], dim=2).flatten(0, 2))
+    return every
 
 
 @dataclass(frozen=True)
@@ -319,6 +335,9 @@ def _whitener(points: Tensor, length: float) -> Tensor:
 
 
 def _reduce(rows: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
+    """Return the normal equations of one kind of observation, skipping unknown targets."""
+    known = torch.isfinite(targets)
+    rows, targets, weights = rows[known], targets[known], weights[known]
     weighted = weights.unsqueeze(1) * rows
     return (
         rows.T @ weighted,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from data.store import write_atomically
 from ml.descriptors import Block, Describer
 from ml.encoder import Encoder, encoder_from_specification
 from ml.graphs import GuestSites, HostArrays
 from ml.heads import Head, Kernel
 
 FORMAT = "widomill-surrogate-1"
-CHUNK = 1024
+CHUNK = 256
 PRIOR_SD_KJ_PER_MOL = 6.0
 SKIP_ABOVE_KJ_PER_MOL = 60.0
 LARGEST_SD_KJ_PER_MOL = 15.0
@@ -126,8 +126,8 @@ class Surrogate:
         energy, force, torque = np.zeros(count), np.zeros((count, 3)), np.zeros((count, 3))
         if self.head is None or self._describer is None:
             return energy, force, torque
-        for start in range(0, count, CHUNK // 4):
-            part = slice(start, start + CHUNK // 4)
+        for start in range(0, count, CHUNK):
+            part = slice(start, start + CHUNK)
             blocks = self._describer.describe_with_slopes(
                 self._tensor(fractional[part]), self._tensor(quaternions[part])
             )
@@ -231,14 +231,5 @@ def load_encoders(path: str | Path) -> tuple[Encoder, ...]:
 
 
 def save_atomically(content: dict[str, Any], path: str | Path) -> None:
-    """Write to a temporary name beside the target, flush, then rename."""
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            torch.save(content, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Save tensors and plain values to a temporary file, then rename it."""
+    write_atomically(Path(path), lambda temporary: torch.save(content, temporary))

@@ -231,7 +231,7 @@ def _train(
         predicted = _energies(encoder, edges, rows, encoder.channels(numbers, graph))
         loss = torch.nn.functional.smooth_l1_loss(predicted / spread, goal[rows] / spread, beta=0.2)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         schedule.step()
         report(step + 1, float(loss.detach()))

@@ -76,7 +76,8 @@ def _one_thread() -> None:
 
 def pretrain(item: PretrainItem) -> str:
     """Pretrain the encoders on free baseline energies and save them."""
-    from ml.training import pretrain_encoders, save_encoders
+    from ml.surrogate import save_encoders
+    from ml.training import pretrain_encoders
 
     path = encoder_path(item.run_dir)
     if path.exists():
@@ -105,8 +106,8 @@ def pretrain(item: PretrainItem) -> str:
 
 def fit(item: FitItem) -> FitRecord:
     """Fit and save the surrogate of a round from the labels of earlier rounds only."""
-    from ml.surrogate import prior_surrogate
-    from ml.training import fit_surrogate, load_encoders
+    from ml.surrogate import load_encoders, prior_surrogate
+    from ml.training import fit_surrogate
 
     _one_thread()
     path = surrogate_path(item.run_dir, item.round_number)

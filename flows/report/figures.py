@@ -58,14 +58,15 @@ def convergence(rows: Sequence[dict[str, Any]], target: float | None) -> Figure:
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.2, 1.0))
     logarithmic = _spread(rows) > LOG_FROM_RATIO
     scale = 1.0 if logarithmic else _power_of_ten(rows[-1]["henry"])
-    _draw_answers(upper, rows, scale)
+    limits = _limits(rows, scale, logarithmic)
+    _draw_answers(upper, rows, scale, 10.0 * limits[1])
     unit = "mol/(kg Pa)"
     if scale != 1.0:
         unit = f"10{superscript(round(math.log10(scale)))} {unit}"
     dress(upper, y=f"Henry coefficient / {unit}")
     if logarithmic:
         upper.set_yscale("log")
-    upper.set_ylim(*_limits(rows, scale, logarithmic))
+    upper.set_ylim(*limits)
     legend(upper, ncol=2, loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2)
     _draw_errors(lower, rows, target)
     return figure
@@ -103,11 +104,12 @@ def _limits(rows: Sequence[dict[str, Any]], scale: float, logarithmic: bool) -> 
     return low - room, high + room
 
 
-def _draw_answers(axes: Axes, rows: Sequence[dict[str, Any]], scale: float) -> None:
+def _draw_answers(axes: Axes, rows: Sequence[dict[str, Any]], scale: float, highest: float) -> None:
+    """Draw every estimate; the band ends at ``highest``, above what is in view."""
     labels = [r["labels_total"] for r in rows]
     bars = [NORMAL_95 * math.hypot(r["table_error"], r["design_error"]) / scale for r in rows]
     low = [r["henry_ci_low"] / scale for r in rows]
-    high = [min(r["henry_ci_high"] / scale, 1e300) for r in rows]
+    high = [min(r["henry_ci_high"] / scale, highest) for r in rows]
     axes.fill_between(labels, low, high, color=ANSWER, alpha=0.16, linewidth=0)
     axes.errorbar(
         labels,

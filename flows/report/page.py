@@ -107,7 +107,7 @@ def budget(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def pictures(run: Run, insertions: Insertions, unseen: Unseen) -> dict[str, Any]:
-    """Return the pictures as SVG by name; those there is nothing to draw for are missing."""
+    """Return the pictures as SVG by name; None where there is nothing to draw."""
     first, host = run.results[0]["temperature_k"], run.context.system.host
     guest, binding = run.context.system.guest, run.binding
     found: dict[str, Any] = {"convergence": []}
@@ -144,6 +144,5 @@ def pictures(run: Run, insertions: Insertions, unseen: Unseen) -> dict[str, Any]
         )
     for name, (description, draw) in drawings.items():
         figure = draw()
-        if figure is not None:
-            found[name] = Markup(style.to_svg(figure, name, description))
+        found[name] = figure and Markup(style.to_svg(figure, name, description))
     return found

@@ -15,7 +15,7 @@ from data.store import write_atomically
 from flows.report.load import Run
 from flows.report.words import known
 
-BOND_STRETCH = 1.15
+BOND_STRETCH = 1.2
 NON_METALS = frozenset(
     ["H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Ge", "As", "Se", "Br", "Te", "I"]
 )

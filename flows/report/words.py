@@ -45,13 +45,23 @@ def _with_power(mantissa: str, power: int) -> Markup:
 
 def significant(value: float | None, digits: int = 3) -> Markup:
     """Return a number with so many significant digits, in plain notation where it is short."""
-    if value is None or not math.isfinite(value):
-        return Markup(NOTHING)
-    if value != 0 and not 1e-3 <= abs(value) < 1e5:
+    if value is not None and math.isfinite(value) and not is_short(value):
         return scientific(value, digits)
+    return Markup(plain_number(value, digits).replace("-", MINUS))
+
+
+def is_short(value: float) -> bool:
+    """Return whether a number reads well without a power of ten."""
+    return value == 0 or 1e-3 <= abs(value) < 1e5
+
+
+def plain_number(value: float | None, digits: int = 3) -> str:
+    """Return a number with so many significant digits and without a power of ten."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
     rounded = float(f"{value:.{digits - 1}e}")
     places = digits - 1 - (math.floor(math.log10(abs(rounded))) if rounded else 0)
-    return Markup(f"{rounded:,.{max(0, places)}f}".replace("-", MINUS))
+    return f"{rounded:,.{max(0, places)}f}"
 
 
 def interval(ends: Sequence[float | None], digits: int = 3) -> Markup:

@@ -66,7 +66,7 @@ def finished(folder: Path, **settings: Any) -> Path:
 def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run with rounds: DREIDING is the reference, UFF the baseline."""
     folder = tmp_path_factory.mktemp("labelled") / "run"
-    return finished(folder, reference="forcefield:DREIDING", max_labels=60, max_rounds=3)
+    return finished(folder, reference="forcefield:DREIDING", max_labels=40, max_rounds=2)
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +81,23 @@ def classical(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
+@pytest.fixture(scope="module")
+def labelled_page(labelled: Path) -> str:
+    return write_report(labelled).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def classical_page(classical: Path) -> str:
+    return write_report(classical).read_text(encoding="utf-8")
+
+
 def results_of(folder: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads((folder / "result.json").read_text())["results"]
     return found
 
 
-def test_every_number_of_the_answer_is_on_the_page(labelled: Path) -> None:
-    page = Page(write_report(labelled).read_text(encoding="utf-8"))
+def test_every_number_of_the_answer_is_on_the_page(labelled: Path, labelled_page: str) -> None:
+    page = Page(labelled_page)
     (result,) = results_of(labelled)
     assert page.numbers[0] == repr(result["henry_mol_per_kg_pa"])
     assert json.loads(str(page.numbers[1])) == result["henry_ci95"]
@@ -95,28 +105,21 @@ def test_every_number_of_the_answer_is_on_the_page(labelled: Path) -> None:
     assert repr(result["surrogate_henry_mol_per_kg_pa"]) in page.numbers
     assert repr(result["baseline_henry_mol_per_kg_pa"]) in page.numbers
     assert with_error(result["qst_kj_per_mol"], result["qst_standard_error"]) in page.text
-    assert f"Reference labels{result['labels']}" in page.text.replace(" ", "").replace(
-        "Referencelabels", "Reference labels"
-    )
+    assert f"Reference labels{result['labels']} Rounds{result['rounds']}" in page.text
     assert result["stopped_because"] in page.text
     assert all(warning in page.text for warning in result["warnings"])
-    assert all(row["reason"] not in page.text for row in read_rows_of_failed(labelled))
+    assert "Failed labels" not in page.text
 
 
-def read_rows_of_failed(folder: Path) -> list[dict[str, Any]]:
-    rows = [row for path in (folder / "labels").glob("*.parquet") for row in read_rows(path)]
-    return [row for row in rows if row["status"] == "failed"]
-
-
-def test_the_page_carries_the_results_for_machines(classical: Path) -> None:
-    text = write_report(classical).read_text(encoding="utf-8")
-    found = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.DOTALL)
+def test_the_page_carries_the_results_for_machines(classical: Path, classical_page: str) -> None:
+    pattern = r'<script type="application/json"[^>]*>(.*?)</script>'
+    found = re.search(pattern, classical_page, re.DOTALL)
     assert found is not None
     assert json.loads(found.group(1)) == {"results": results_of(classical)}
 
 
-def test_the_page_needs_nothing_but_itself(labelled: Path) -> None:
-    page = Page(write_report(labelled).read_text(encoding="utf-8"))
+def test_the_page_needs_nothing_but_itself(labelled_page: str) -> None:
+    page = Page(labelled_page)
     addresses = [
         str(value)
         for _, attributes in page.tags
@@ -130,10 +133,10 @@ def test_the_page_needs_nothing_but_itself(labelled: Path) -> None:
     assert "url(http" not in page.text
 
 
-def test_pictures_are_well_formed_and_their_pixels_decode(labelled: Path) -> None:
+def test_pictures_are_well_formed_and_their_pixels_decode(labelled_page: str) -> None:
     from matplotlib.image import imread
 
-    text = write_report(labelled).read_text(encoding="utf-8")
+    text = labelled_page
     drawings = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
     assert len(drawings) == 6
     for drawing in drawings:
@@ -148,17 +151,16 @@ def test_pictures_are_well_formed_and_their_pixels_decode(labelled: Path) -> Non
     assert set(re.findall(r'(?:url\(#|href="#)([^)"]+)', text)) <= set(ids)
 
 
-def test_a_hostile_name_stays_text(classical: Path) -> None:
-    text = write_report(classical).read_text(encoding="utf-8")
-    page = Page(text)
+def test_a_hostile_name_stays_text(classical: Path, classical_page: str) -> None:
+    page = Page(classical_page)
     assert results_of(classical)[0]["host"] == HOSTILE
     assert f"CO₂ in {HOSTILE}" in page.text
-    assert "<img" not in text
+    assert "<img" not in classical_page
     assert not [a for _, attributes in page.tags for a in attributes if a.startswith("on")]
 
 
-def test_every_temperature_has_its_row(classical: Path) -> None:
-    page = Page(write_report(classical).read_text(encoding="utf-8"))
+def test_every_temperature_has_its_row(classical: Path, classical_page: str) -> None:
+    page = Page(classical_page)
     for result in results_of(classical):
         assert repr(result["henry_mol_per_kg_pa"]) in page.numbers
         assert f"{result['temperature_k']} K" in page.text
@@ -166,8 +168,10 @@ def test_every_temperature_has_its_row(classical: Path) -> None:
     assert "From labels to the answer" not in page.text
 
 
-def test_the_same_files_give_the_same_page_in_any_thread(labelled: Path) -> None:
-    first = write_report(labelled).read_bytes()
+def test_the_same_files_give_the_same_page_in_any_thread(
+    labelled: Path, labelled_page: str
+) -> None:
+    first = labelled_page.encode()
     with ThreadPoolExecutor(2) as pool:
         pages = list(pool.map(lambda _: write_report(labelled).read_bytes(), range(2)))
     assert pages == [first, first]
@@ -346,10 +350,11 @@ def test_the_last_interval_is_in_view_and_decades_go_on_a_logarithm(
 
 def test_numbers_in_words() -> None:
     assert scientific(4.1919e-4) == "4.19&nbsp;&times;&nbsp;10<sup>\N{MINUS SIGN}4</sup>"
-    assert interval([3.96e-4, 1.2e-3]) == (
-        "0.396 to 1.20&nbsp;&times;&nbsp;10<sup>\N{MINUS SIGN}3</sup>"
-    ).replace("0.396 to 1.20", "3.96 to 12.0").replace("}3", "}4").replace("3</sup>", "4</sup>")
-    assert significant(12345.6) == "12,346"
+    power = "&nbsp;&times;&nbsp;10<sup>\N{MINUS SIGN}4</sup>"
+    assert interval([3.96e-4, 1.2e-3]) == f"3.96 to 12.0{power}"
+    assert interval([41.0, 44.2]) == "41.0 to 44.2"
+    assert interval([0.0, None]) == "0.00 to n/a"
+    assert significant(12345.6) == "12,300"
     assert significant(-0.4567) == "\N{MINUS SIGN}0.457"
     assert significant(None) == scientific(float("inf")) == "n/a"
     assert with_error(34.6723, 0.0691) == "34.672 ± 0.069"
