@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from distributed import Client
     from prefect.client.schemas.objects import State, TaskRun
     from prefect.futures import PrefectFuture
+    from prefect.task_runners import TaskRunner
     from prefect.tasks import Task
 
 Item = TypeVar("Item")
@@ -118,12 +119,18 @@ class PrefectExecutor(RunArtifacts):
     Use it inside a flow; one instance per flow run.
 
     Args:
+        runner: a started task runner; ``None`` is the flow's own.
         retry_delays_seconds: pause before each further attempt after a ``TransientError``, s.
             Other errors end the run at once.
     """
 
-    def __init__(self, retry_delays_seconds: Sequence[float] = RETRY_DELAYS_SECONDS) -> None:
+    def __init__(
+        self,
+        runner: TaskRunner[Any] | None = None,
+        retry_delays_seconds: Sequence[float] = RETRY_DELAYS_SECONDS,
+    ) -> None:
         super().__init__()
+        self._given_runner = runner
         self._retry_delays_seconds = tuple(retry_delays_seconds)
         self._checked: set[Callable[..., Any]] = set()
 
@@ -146,13 +153,15 @@ class PrefectExecutor(RunArtifacts):
                 started is cancelled.
             TransientError: a worker died several times over one item, or the cluster was lost.
         """
-        self._check_workers(function, items)
+        runner = self._runner()
+        self._check_workers(runner, function, items)
         task = _task(kind, self._retry_delays_seconds)
         arrived: SimpleQueue[int] = SimpleQueue()
         futures: list[PrefectFuture[Record]] = []
         try:
             for index, (item, run_name) in enumerate(zip(items, run_names, strict=True)):
-                future = task.submit(function, item, run_name)
+                parameters = {"function": function, "item": item, "run_name": run_name}
+                future = runner.submit(task, parameters)
                 futures.append(future)
                 future.add_done_callback(partial(_put, arrived, index))
             records: dict[int, Record] = {}
@@ -172,18 +181,28 @@ class PrefectExecutor(RunArtifacts):
         """Run ``function`` on one item as a Prefect task run on a worker."""
         return self.map(function, [item], kind=kind, run_names=[run_name])[0]
 
-    def _check_workers(self, function: Callable[[Item], Record], items: Sequence[Item]) -> None:
-        """Make sure that Dask workers can read what they are sent: else they hang, silently."""
-        if function in self._checked or not items:
-            return
-        from prefect.context import FlowRunContext, serialize_context
-        from prefect_dask.task_runners import DaskTaskRunner
+    def _runner(self) -> TaskRunner[Any]:
+        from prefect.context import FlowRunContext
 
         context = FlowRunContext.get()
-        if context is not None and isinstance(context.task_runner, DaskTaskRunner):
+        if context is None:
+            raise RuntimeError("PrefectExecutor works inside a Prefect flow; see PlainExecutor")
+        return self._given_runner or context.task_runner
+
+    def _check_workers(
+        self,
+        runner: TaskRunner[Any],
+        function: Callable[[Item], Record],
+        items: Sequence[Item],
+    ) -> None:
+        """Make sure that Dask workers can read what they are sent: else they hang, silently."""
+        from prefect.context import serialize_context
+        from prefect_dask.task_runners import DaskTaskRunner
+
+        if isinstance(runner, DaskTaskRunner) and items and function not in self._checked:
             sent = (serialize_context(), run_item, function, items[0])
-            _read_on_workers(context.task_runner.client, sent)
-        self._checked.add(function)
+            _read_on_workers(runner.client, sent)
+            self._checked.add(function)
 
 
 def run_item(function: Callable[[Item], Record], item: Item, run_name: str) -> Record:

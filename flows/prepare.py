@@ -68,7 +68,7 @@ def prepare(settings: HenrySettings, *, shuffle_labels: bool = False) -> RunCont
         temperatures_k=settings.temperatures_k,
         seed=settings.seed,
         atomistic=atomistic,
-        label_forces=spec.kind == "forcefield",
+        label_forces=spec.kind in ("forcefield", "mace-dac", "mace"),
         shuffle_labels=shuffle_labels,
     )
     write_run_folder(settings, context)

@@ -307,4 +307,5 @@ def _first_problem(error: ValidationError) -> str:
         return f"{where}: this field is required and missing."
     if first["type"] == "extra_forbidden":
         return f"{where}: there is no such field here; the examples in flows/clusters show them."
-    return f"{where}: {first['msg']}, found {found!r}."
+    hint = "; put it in quotes" if first["type"] == "string_type" else ""
+    return f"{where}: {first['msg']}, found {found!r}{hint}."

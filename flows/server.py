@@ -146,7 +146,7 @@ class PrefectServer:
     def _wait_for_health(self) -> None:
         deadline = time.monotonic() + self._start_timeout_s
         attempts = 1
-        while not _answers(f"{self.url}/health"):
+        while not answers(f"{self.url}/health"):
             ended = self._process is None or self._process.poll() is not None
             if ended and attempts < _START_ATTEMPTS and "already in use" in self._log_end():
                 attempts += 1  # another process took the port between our look and its start
@@ -195,6 +195,16 @@ def prefect_server(
         yield server
     finally:
         server.stop()
+
+
+def answers(url: str, timeout_s: float = 5.0) -> bool:
+    """Return whether a page of a Prefect server, ``.../api/health`` say, can be read."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(url, timeout=timeout_s) as reply:
+            return bool(reply.status == 200)
+    except (urllib.error.URLError, OSError, ValueError):
+        return False
 
 
 def _existing_api() -> str | None:
@@ -291,18 +301,9 @@ def _free_port(host: str) -> int:
             return int(probe.getsockname()[1])
     except OSError as error:
         raise SettingsError(
-            f"This machine cannot listen on {host} ({os.strerror(error.errno or 0)}); the Prefect server needs "
-            "an address of this machine, 127.0.0.1 if its workers run here."
+            f"This machine cannot listen on {host} ({os.strerror(error.errno or 0)}); the Prefect "
+            "server needs an address of this machine, 127.0.0.1 if its workers run here."
         ) from error
-
-
-def _answers(url: str) -> bool:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with direct.open(url, timeout=5.0) as reply:
-            return bool(reply.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 def _drain() -> None:

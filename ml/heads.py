@@ -19,6 +19,7 @@ from ml.descriptors import Block
 JITTER = 1e-8
 MAX_INDUCING = 256
 PROBE_STEP = 0.3
+LEAST_GAIN = 1e-6
 
 
 @dataclass(frozen=True)
@@ -118,33 +119,43 @@ def prior_variance(block: Block, length: float) -> Tensor:
     return total
 
 
-def choose_centres(values: Tensor, length: float, most: int) -> Tensor:
+def choose_centres(
+    values: Tensor, length: float, most: int, start: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Pick inducing sites by pivoted Cholesky: always the least explained one.
 
     Args:
         values: (n, d) candidate descriptors.
         length: kernel length.
         most: largest number of points.
+        start: (k, d) points that are already chosen, or None.
 
     Returns:
-        (r, d) chosen descriptors.
+        (r, d) newly chosen descriptors and (r,) what each explained that the earlier ones
+        did not.
     """
-    at_zero = _bell_at_zero(values, length)
+    taken = 0 if start is None else len(start)
+    pool = values if start is None else torch.cat([start, values])
+    at_zero = _bell_at_zero(pool, length)
     left = 1.0 - at_zero * at_zero
-    floor = 1e-6 * float(left.max())
-    factors = torch.zeros(len(values), most, dtype=values.dtype, device=values.device)
-    chosen: list[int] = []
-    for step in range(min(most, len(values))):
-        pick = int(torch.argmax(left))
-        if float(left[pick]) <= floor:
+    factors = torch.zeros(len(pool), taken + most, dtype=pool.dtype, device=pool.device)
+    chosen, gains = [], []
+    for step in range(min(taken + most, len(pool))):
+        pick = step if step < taken else int(torch.argmax(left))
+        gain = float(left[pick])
+        if gain <= LEAST_GAIN:
+            if step < taken:
+                continue
             break
-        column = tied(values, values[pick : pick + 1], length)[:, 0]
-        column = (column - factors[:, :step] @ factors[pick, :step]) / torch.sqrt(left[pick])
+        column = tied(pool, pool[pick : pick + 1], length)[:, 0]
+        column = (column - factors[:, :step] @ factors[pick, :step]) / gain**0.5
         factors[:, step] = column
         left = left - column * column
         left[pick] = -1.0
-        chosen.append(pick)
-    return values[chosen]
+        if step >= taken:
+            chosen.append(pick)
+            gains.append(gain)
+    return pool[chosen], torch.tensor(gains, dtype=pool.dtype, device=pool.device)
 
 
 @dataclass(frozen=True)
@@ -220,29 +231,50 @@ def fit_head(blocks: tuple[Block, ...], observed: Observations, kernel: Kernel) 
 
 
 def select_centres(blocks: tuple[Block, ...], kernel: Kernel) -> tuple[tuple[Tensor, ...], ...]:
-    """Choose the inducing sites of every component and type."""
+    """Choose the inducing sites of every component and type.
+
+    Sites of the labels come first. Forces and torques say how the correction changes around
+    a label, which kernels centred on labels alone express poorly; so where slopes are known
+    the remaining places go to points a step (0.3 angstrom or radian) away from labels.
+    """
     chosen = []
     for block, length in zip(blocks, kernel.lengths, strict=True):
-        most = MAX_INDUCING // len(block.values)
-        chosen.append(tuple(choose_centres(c, length, most) for c in _candidates(block)))
+        labels = tuple(values.flatten(0, 1) for values in block.values)
+        centres = _best(labels, length, MAX_INDUCING)
+        room = MAX_INDUCING - sum(len(part) for part in centres)
+        if block.slopes is not None and room > 0:
+            extra = _best(_probes(block), length, room, centres)
+            centres = tuple(torch.cat(pair) for pair in zip(centres, extra, strict=True))
+        chosen.append(centres)
     return tuple(chosen)
 
 
-def _candidates(block: Block) -> list[Tensor]:
-    """Return per type the sites of the labels, and their neighbours where slopes are known.
+def _best(
+    candidates: tuple[Tensor, ...],
+    length: float,
+    most: int,
+    starts: tuple[Tensor, ...] | None = None,
+) -> tuple[Tensor, ...]:
+    """Share a number of inducing sites among the types by what each of them explains."""
+    given = starts or (None,) * len(candidates)
+    picked = [
+        choose_centres(c, length, most, start) for c, start in zip(candidates, given, strict=True)
+    ]
+    gains = torch.cat([gain for _, gain in picked])
+    least = -1.0 if len(gains) <= most else float(torch.sort(gains).values[-most])
+    return tuple(points[gain >= least] for points, gain in picked)
 
-    Forces and torques say how the correction changes around a label, which kernels centred
-    on labels alone express poorly; so points a step (0.3 angstrom or radian) away may be
-    chosen as well.
-    """
+
+def _probes(block: Block) -> tuple[Tensor, ...]:
+    """Return per type the descriptors a small step away from the labels, to first order."""
     if block.slopes is None:
-        return [values.flatten(0, 1) for values in block.values]
+        raise ValueError("the block carries no slopes")
     every = []
     for values, slopes in zip(block.values, block.slopes, strict=True):
         steps = PROBE_STEP * slopes
-        probes = torch.cat([values.unsqueeze(2), values.unsqueeze(2) + steps], dim=2)
-        every.append(torch.cat([probes, values.unsqueeze(2) - steps], dim=2).flatten(0, 2))
-    return every
+        around = torch.cat([values.unsqueeze(2) + steps, values.unsqueeze(2) - steps], dim=2)
+        every.append(around.flatten(0, 2))
+    return tuple(every)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from ml.encoder import Encoder, EncoderSettings, site_edges
 from ml.evidence import fit_kernel
 from ml.graphs import GuestSites, HostArrays, SiteNeighbours, host_edges, place_sites
 from ml.heads import Observations, fit_head
-from ml.surrogate import PRIOR_SD_KJ_PER_MOL, Limits, Surrogate
+from ml.surrogate import PRIOR_SD_KJ_PER_MOL, SKIP_ABOVE_KJ_PER_MOL, Limits, Surrogate
 
 Progress = Callable[[int, float], None]
 
@@ -28,6 +28,9 @@ RELIABLE_KT = 12.0
 STRETCH_KT = 5.0
 DROPPED_KT = 35.0
 CLIP_BELOW_KT = 2.0
+SKIP_KT = 8.0
+SKIP_MARGIN_KJ_PER_MOL = 20.0
+LARGEST_SKIP_KJ_PER_MOL = 150.0
 FEWEST_LABELS = 3
 
 
@@ -289,12 +292,20 @@ def fit_surrogate(
     kernel = fit_kernel(blocks, observed)
     head = fit_head(blocks, observed, kernel)
     limits = Limits(
+        skip_above_kj_per_mol=_skip_above(kept, thermal),
         lowest_kj_per_mol=float(kept.energy_kj_per_mol.min()) - CLIP_BELOW_KT * thermal,
         prior_sd_kj_per_mol=prior_sd_kj_per_mol,
         noise_kj_per_mol=kernel.noise[0],
         calibration=calibration,
     )
     return Surrogate(host, guest, limits, encoders, head, device)
+
+
+def _skip_above(labels: LabelSet, thermal: float) -> float:
+    """Return the baseline energy above which no label ever came out low."""
+    low = labels.energy_kj_per_mol < labels.energy_kj_per_mol.min() + SKIP_KT * thermal
+    seen = float(labels.baseline_kj_per_mol[low].max()) + SKIP_MARGIN_KJ_PER_MOL
+    return min(max(seen, SKIP_ABOVE_KJ_PER_MOL), LARGEST_SKIP_KJ_PER_MOL)
 
 
 def _relevant(labels: LabelSet, thermal: float) -> LabelSet:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 NORMAL_95 = 1.96
 LOG_FROM_RATIO = 8.0
+FEW_DECADES = 30.0
 
 
 def convergence_png(run_dir: Path) -> bytes | None:
@@ -151,7 +152,7 @@ def _draw_answers(axes: Axes, rows: Sequence[dict[str, Any]], scale: float, high
 
 
 def _draw_errors(axes: Axes, rows: Sequence[dict[str, Any]], target: float | None) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     labels = [r["labels_total"] for r in rows]
     errors = [100.0 * r["relative_standard_error"] for r in rows]
@@ -169,6 +170,8 @@ def _draw_errors(axes: Axes, rows: Sequence[dict[str, Any]], target: float | Non
         )
     dress(axes, x="reference labels paid for", y="rel. error / %")
     axes.set_yscale("log")
+    if max(errors) < FEW_DECADES * min(errors):
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))

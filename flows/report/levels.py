@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_POINTS = 1500
-WINDOW_RT = 22.0
+WINDOW_RT = 11.0
 Z_LIMIT = 4.5
 FEWEST_Z = 5
-BINS = 140
-HISTOGRAM_SPAN_KJ_PER_MOL = 45.0
+BINS = 100
+HISTOGRAM_SPAN_KJ_PER_MOL = 40.0
 
 
 def relevance(unseen: Unseen, temperature_k: float) -> np.ndarray:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 TEMPLATE = "report.html.j2"
 FILTERS: tuple[Callable[..., object], ...] = (
     words.interval,
-    words.scientific,
     words.significant,
     words.with_error,
     words.percent,

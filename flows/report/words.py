@@ -15,6 +15,7 @@ LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 PA_PER_BAR = 1e5
 NOTHING = "n/a"
 MOSTLY = 0.7
+SMALL_RATIO = 0.1
 
 
 def known(value: float | None) -> bool:
@@ -52,7 +53,7 @@ def significant(value: float | None, digits: int = 3) -> Markup:
 
 def is_short(value: float) -> bool:
     """Return whether a number reads well without a power of ten."""
-    return value == 0 or 1e-3 <= abs(value) < 1e5
+    return value == 0 or 1e-2 <= abs(value) < 1e5
 
 
 def plain_number(value: float | None, digits: int = 3) -> str:
@@ -118,10 +119,12 @@ def duration(seconds: float | None) -> str:
 
 
 def ratio(value: float | None, to: float | None) -> str:
-    """Return how many times one number is another, "3.1 times"."""
+    """Return "3.1 times the answer", or "1/1,590 of the answer" where it is much smaller."""
     if value is None or to is None or not math.isfinite(value) or not to or not math.isfinite(to):
         return NOTHING
-    return f"{value / to:.3g} times"
+    if 0 < value / to < SMALL_RATIO:
+        return f"1/{plain_number(to / value)} of the answer"
+    return f"{plain_number(value / to)} times the answer"
 
 
 def formula(name: str) -> Markup:

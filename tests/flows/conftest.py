@@ -22,9 +22,15 @@ sys.path.append(str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")
-def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the session's Prefect server."""
+    return tmp_path_factory.mktemp("prefect")
+
+
+@pytest.fixture(scope="session")
+def prefect_api(prefect_home: Path) -> Iterator[str]:
     """The address of a real Prefect server that lives as long as the test session."""
-    with prefect_server(tmp_path_factory.mktemp("prefect")) as server:
+    with prefect_server(prefect_home) as server:
         assert server.owned
         assert server.url is not None
         yield server.url

@@ -28,7 +28,7 @@ from flows.report.figures import convergence, convergence_png
 from flows.report.load import load_run, read_failures, read_unseen
 from flows.report.structure import contacts, guest_atoms_angstrom, half_bonds
 from flows.report.style import to_svg
-from flows.report.words import formula, interval, limit, scientific, significant, with_error
+from flows.report.words import formula, interval, limit, ratio, scientific, significant, with_error
 from flows.run import run
 from flows.settings import make_settings
 
@@ -64,9 +64,14 @@ def finished(folder: Path, **settings: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run with rounds: DREIDING is the reference, UFF the baseline."""
+    """A finished run with rounds: DREIDING is the reference, UFF the baseline.
+
+    An ensemble of one encoder: what the surrogate is worth is tested elsewhere.
+    """
     folder = tmp_path_factory.mktemp("labelled") / "run"
-    return finished(folder, reference="forcefield:DREIDING", max_labels=40, max_rounds=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.training.MEMBERS", 1)
+        return finished(folder, reference="forcefield:DREIDING", max_labels=40, max_rounds=2)
 
 
 @pytest.fixture(scope="module")
@@ -357,6 +362,10 @@ def test_numbers_in_words() -> None:
     assert significant(12345.6) == "12,300"
     assert significant(-0.4567) == "\N{MINUS SIGN}0.457"
     assert significant(None) == scientific(float("inf")) == "n/a"
+    assert ratio(2.22, 1.0) == "2.22 times the answer"
+    assert ratio(1.0, -0.5) == "-2.00 times the answer"
+    assert ratio(0.00063, 1.0) == "1/1,590 of the answer"
+    assert ratio(1.0, None) == ratio(1.0, 0.0) == "n/a"
     assert with_error(34.6723, 0.0691) == "34.672 ± 0.069"
     assert with_error(34.6723, 1.02) == "34.7 ± 1.0"
     assert formula("CO2") == "CO₂"

@@ -135,7 +135,7 @@ BAD = {
     "kind: scheduler\n": "address: this field is required and missing",
     "kind: scheduler\naddress: login1\n": "address: .*pattern.*found 'login1'",
     "kind: slurm\nwalltime: '1:00'\n": "memory: this field is required and missing",
-    "kind: slurm\nmemory: 4GB\nwalltime: 1:00:00\n": r"walltime: .*quotes.*found 3600",
+    "kind: slurm\nmemory: 4GB\nwalltime: 1:00:00\n": "walltime: .*found 3600; put it in quotes",
     "kind: pbs\nmemory: 4GB\nwalltime: '1:00'\nadapt: {maximum: 0}\n": "adapt.maximum: .*found 0",
     "kind: lsf\nmemory: 4GB\nwalltime: '1:00'\noptions: {cores: 4}\n": "options: .*field `cores`",
     "kind: local\ncluster: !!python/object/apply:os.getcwd []\n": "not valid YAML",
