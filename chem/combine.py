@@ -17,7 +17,7 @@ from chem.estimator import Moments
 from data.records import Estimate
 
 CONFIDENCE = 0.95
-MODEL_DISTRUST = 0.03
+MODEL_DISTRUST = 0.01
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,15 @@ class RoundEstimate:
     Attributes:
         table: number of the table of insertions it used; rounds sharing it share its error.
         moments: the corrected moments of the round.
-        predicted_variance: variance of <W> expected before labelling, table and design.
-        predicted_design_variance: the design part of it.
+        predicted_relative_variance: relative variance of <W> expected before labelling,
+            table and design, from the round's surrogate alone.
+        predicted_relative_design_variance: the design part of it.
     """
 
     table: int
     moments: Moments
-    predicted_variance: float
-    predicted_design_variance: float
+    predicted_relative_variance: float
+    predicted_relative_design_variance: float
 
 
 @dataclass(frozen=True)
@@ -73,20 +74,17 @@ class Combined:
         )
 
 
-def round_weights(rounds: Sequence[RoundEstimate], scale: float) -> np.ndarray:
-    """Return the weights of rounds, inverse to their predicted variances.
+def round_weights(rounds: Sequence[RoundEstimate]) -> np.ndarray:
+    """Return the weights of rounds, inverse to their predicted relative variances.
 
-    Args:
-        rounds: the rounds so far.
-        scale: magnitude of <W> used to turn the floor on the relative error, which keeps one
-            overconfident prediction from owning the answer, into a variance.
+    Relative, because a surrogate that misses the main site also underrates the absolute
+    variance. A floor keeps one overconfident prediction from owning the answer.
     """
-    floor = (MODEL_DISTRUST * scale) ** 2
-    raw = np.array([1.0 / (r.predicted_variance + floor) for r in rounds])
+    raw = np.array([1.0 / (r.predicted_relative_variance + MODEL_DISTRUST**2) for r in rounds])
     return raw / raw.sum()
 
 
-def combine(rounds: Sequence[RoundEstimate], scale: float) -> Combined:
+def combine(rounds: Sequence[RoundEstimate]) -> Combined:
     """Average rounds into one answer.
 
     The design variance is the larger of what the labels show and what the surrogate's
@@ -94,14 +92,13 @@ def combine(rounds: Sequence[RoundEstimate], scale: float) -> Combined:
 
     Args:
         rounds: at least one round.
-        scale: see :func:`round_weights`.
 
     Returns:
         The combined moments.
     """
-    weights = round_weights(rounds, scale)
+    weights = round_weights(rounds)
     mean = np.sum([w * r.moments.mean for w, r in zip(weights, rounds, strict=True)], axis=0)
-    design = _guarded_design(weights, rounds)
+    design = _guarded_design(weights, rounds, float(mean[0]))
     table = np.zeros((2, 2))
     for number in sorted({r.table for r in rounds}):
         share = sum(w for w, r in zip(weights, rounds, strict=True) if r.table == number)
@@ -124,12 +121,14 @@ def combine(rounds: Sequence[RoundEstimate], scale: float) -> Combined:
     )
 
 
-def _guarded_design(weights: np.ndarray, rounds: Sequence[RoundEstimate]) -> np.ndarray:
+def _guarded_design(
+    weights: np.ndarray, rounds: Sequence[RoundEstimate], scale: float
+) -> np.ndarray:
     seen = np.zeros((2, 2))
     expected = 0.0
     for weight, item in zip(weights, rounds, strict=True):
         seen += weight**2 * item.moments.design_covariance
-        expected += float(weight**2 * item.predicted_design_variance)
+        expected += float(weight**2 * item.predicted_relative_design_variance) * scale**2
     if seen[0, 0] <= 0 or expected <= seen[0, 0]:
         return seen
     return seen * (expected / seen[0, 0])

@@ -7,7 +7,14 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 QUIET_SECONDS = 10.0
 
@@ -19,7 +26,7 @@ class Reporter:
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._began = time.monotonic()
         self._last_line = 0.0
-        self._bars: dict[str, int] = {}
+        self._bars: dict[str, TaskID] = {}
         self._progress: Progress | None = None
         if sys.stderr.isatty():
             self._progress = Progress(
@@ -58,7 +65,7 @@ class Reporter:
                 self._bars[name] = self._progress.add_task(name, total=total)
             self._progress.update(self._bars[name], completed=done, total=total)
             if done >= total:
-                self._progress.remove_task(self._bars.pop(name))  # type: ignore[arg-type]
+                self._progress.remove_task(self._bars.pop(name))
         elif done < total and time.monotonic() - self._last_line > QUIET_SECONDS:
             self.say(f"{name}: {done} of {total}")
 

@@ -35,9 +35,8 @@ def _plain(settings: HenrySettings) -> list[dict[str, Any]]:
 
 def _orchestrated(settings: HenrySettings) -> list[dict[str, Any]]:
     from flows.prepare import prepare
-    from flows.server import prefect_server
-
     from flows.runners import make_task_runner, read_cluster
+    from flows.server import prefect_server
 
     cluster = None if settings.cluster is None else Path(settings.cluster)
     if cluster is not None:

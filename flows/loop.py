@@ -183,9 +183,7 @@ def _round(
         f"round {number} estimate",
     )
     combined = [
-        combine_rounds(
-            [r.records[k] for r in outcome.rounds] + [records[k]], route.surrogate_mean[k]
-        )
+        combine_rounds([r.records[k] for r in outcome.rounds] + [records[k]])
         for k in range(len(context.temperatures_k))
     ]
     return RoundLog(

@@ -66,8 +66,8 @@ def loop_results(
             "henry_mol_per_kg_pa": prefactor * combined.estimate.mean,
             "henry_ci95": [prefactor * low, prefactor * high],
             "henry_relative_standard_error": combined.estimate.relative_standard_error,
-            "table_relative_error": combined.table_standard_error / combined.estimate.mean,
-            "design_relative_error": combined.design_standard_error / combined.estimate.mean,
+            "table_relative_error": _relative(combined.table_standard_error, combined.estimate),
+            "design_relative_error": _relative(combined.design_standard_error, combined.estimate),
             "qst_kj_per_mol": heat,
             "qst_standard_error": heat_error,
             "binding_energy_kj_per_mol": binding.energy_kj_per_mol,
@@ -144,18 +144,25 @@ def classical_results(
     return results
 
 
+def _relative(error: float, estimate: Estimate) -> float:
+    return Estimate(estimate.mean, error).relative_standard_error
+
+
 def _warnings(result: dict[str, Any], context: RunContext, reference: tuple[str, ...]) -> list[str]:
     found = [note for note in context.system.host.notes if "charge" in note]
     found += reference
     error = result["henry_relative_standard_error"]
     if result["rounds"] and result["stopped_because"] != "target error reached":
         found.append(
-            f"stopped at {100 * error:.1f} % relative standard error: {result['stopped_because']}"
+            f"stopped at {100 * error:.1f} % relative standard error at "
+            f"{result['temperature_k']} K: {result['stopped_because']}"
         )
     share = result["largest_weight_share"]
     if share > DOMINANT_SHARE:
         found.append(f"one insertion carries {100 * share:.0f} % of the answer")
-    if result["effective_samples"] < FEW_EFFECTIVE:
+    if result["henry_mol_per_kg_pa"] <= 0:
+        found.append("the guest found no room in this host: the Henry coefficient is zero")
+    elif result["effective_samples"] < FEW_EFFECTIVE:
         found.append(
             f"only {result['effective_samples']:.0f} effective insertions at "
             f"{result['temperature_k']} K"
@@ -200,7 +207,9 @@ def _round_row(
         "round_henry": prefactor * float(moments.mean[0]),
         "table_error": prefactor * max(0.0, float(moments.table_covariance[0, 0])) ** 0.5,
         "design_error": prefactor * max(0.0, float(moments.design_covariance[0, 0])) ** 0.5,
-        "predicted_error": prefactor * record.estimate.predicted_variance**0.5,
+        "predicted_error": prefactor
+        * log.route.surrogate_mean[k]
+        * record.estimate.predicted_relative_variance**0.5,
         "combination_weight": float(outcome.combined[k].weights[log.number - 1]),
         "henry": prefactor * combined.estimate.mean,
         "henry_ci_low": prefactor * low,

@@ -7,6 +7,7 @@ of the ensemble. Both vanish where no host atom is in reach.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +56,7 @@ class Describer:
     ) -> None:
         """Embed the host and prepare the neighbour look-up."""
         self.device = torch.device(device)
-        self.encoders = tuple(e.to(self.device).eval() for e in encoders)
+        self.encoders = tuple(copy.deepcopy(e).to(self.device).eval() for e in encoders)
         self.basis = encoders[0].settings.site_basis
         self.neighbours = SiteNeighbours.build(host, self.basis.cutoff_angstrom).to(self.device)
         with torch.no_grad():

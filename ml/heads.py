@@ -345,7 +345,8 @@ class LinearSystem:
 
     def posterior(self, scales: Tensor, noise: Tensor) -> Posterior:
         """Return the posterior of weights with prior ``N(0, 1)`` on scaled features."""
-        precision = (1.0 / noise[: len(self.grams)] ** 2).to(scales.device)
+        noise = noise[: len(self.grams)].to(scales.device)
+        precision = 1.0 / noise**2
         information = (precision[:, None, None] * self.grams).sum(dim=0)
         information = scales.unsqueeze(1) * information * scales.unsqueeze(0)
         pull = scales * (precision[:, None] * self.moments).sum(dim=0)
@@ -355,7 +356,7 @@ class LinearSystem:
         mean = covariance @ pull
         misfit = (precision * self.squares).sum() - pull @ mean
         volume = 2.0 * torch.log(torch.diagonal(factor)).sum()
-        levels = 2.0 * (self.counts * torch.log(noise[: len(self.grams)])).sum()
+        levels = 2.0 * (self.counts * torch.log(noise)).sum()
         return Posterior(mean, covariance, -0.5 * (misfit + volume + levels))
 
 

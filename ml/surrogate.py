@@ -20,6 +20,7 @@ from ml.heads import Head, Kernel
 
 FORMAT = "widomill-surrogate-1"
 CHUNK = 256
+CHUNK_ON_GPU = 65_536
 PRIOR_SD_KJ_PER_MOL = 6.0
 SKIP_ABOVE_KJ_PER_MOL = 60.0
 LARGEST_SD_KJ_PER_MOL = 15.0
@@ -72,6 +73,7 @@ class Surrogate:
         self.limits = limits
         self.encoders = encoders
         self.device = device
+        self._chunk = CHUNK if torch.device(device).type == "cpu" else CHUNK_ON_GPU
         self.head = None if head is None else head.to(device)
         self._describer = None if head is None else Describer(encoders, host, guest, device)
 
@@ -95,8 +97,8 @@ class Surrogate:
         if self.head is None or self._describer is None:
             return mean, sd
         rows = np.flatnonzero(baseline < limits.skip_above_kj_per_mol)
-        for start in range(0, len(rows), CHUNK):
-            part = rows[start : start + CHUNK]
+        for start in range(0, len(rows), self._chunk):
+            part = rows[start : start + self._chunk]
             blocks = self._describer.describe(
                 self._tensor(fractional[part]), self._tensor(quaternions[part])
             )

@@ -82,12 +82,13 @@ def estimate_round(item: EstimateItem) -> list[RoundRecord]:
     records = []
     for k, temperature in enumerate(context.temperatures_k):
         beta = beta_mol_per_kj(temperature)
-        design = item.route.predicted_design_variance[k]
+        scale = max(item.route.surrogate_mean[k] ** 2, np.finfo(float).tiny)
+        design = item.route.predicted_design_variance[k] / scale
         estimate = RoundEstimate(
             table=item.table,
             moments=corrected_moments(beta, weight, surrogate, labelled, table.insertions),
-            predicted_variance=design + item.route.predicted_table_variance[k],
-            predicted_design_variance=design,
+            predicted_relative_variance=design + item.route.predicted_table_variance[k] / scale,
+            predicted_relative_design_variance=design,
         )
         records.append(
             RoundRecord(
@@ -116,9 +117,9 @@ def _weighted_mae(beta: float, labelled: Labelled) -> float:
     return float((weight * error).sum() / weight.sum())
 
 
-def combine_rounds(records: Sequence[RoundRecord], scale: float) -> Combined:
+def combine_rounds(records: Sequence[RoundRecord]) -> Combined:
     """Combine the rounds of one temperature; see :func:`chem.combine.combine`."""
-    return combine([r.estimate for r in records], scale)
+    return combine([r.estimate for r in records])
 
 
 @dataclass(frozen=True)

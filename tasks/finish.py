@@ -45,10 +45,9 @@ def consolidate_batch(item: ConsolidateItem) -> str:
             blank[key][free] = scores[key]
         routed = read_columns(routed_path(item.run_dir, item.round_number), ["insertion"])
         blank["labelled"] = np.isin(columns["insertion"], routed["insertion"])
-    columns |= blank
-    columns["table"] = np.full(count, item.table)
-    columns["round"] = [item.round_number or None] * count
-    write_table(path, columns, INSERTIONS)
+    rounds = [item.round_number or None] * count
+    table = {"table": np.full(count, item.table), "round": rounds}
+    write_table(path, columns | blank | table, INSERTIONS)
     return str(path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -127,8 +128,9 @@ def route_round(item: RouteItem) -> RouteRecord:
 
     record_path = routing_record_path(item.run_dir, item.round_number)
     if record_path.exists():
-        stored = json.loads(record_path.read_text(encoding="utf-8"))
-        return RouteRecord(**{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()})
+        stored: dict[str, Any] = json.loads(record_path.read_text(encoding="utf-8"))
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+        return RouteRecord(**values)
     context = load_context(item.run_dir)
     table = read_scored_table(item.run_dir, item.table, item.batches, item.round_number)
     weight = table.columns["proposal_weight"]

@@ -148,19 +148,19 @@ def make_round(table: int, mean: float, design: float, predicted: float) -> Roun
 def test_round_weights_come_from_predictions_alone():
     lucky = [make_round(1, 0.5, 1e-6, 0.04), make_round(2, 1.0, 0.09, 0.04)]
     plain = [make_round(1, 0.5, 0.04, 0.04), make_round(2, 1.0, 0.04, 0.04)]
-    assert round_weights(lucky, 1.0) == pytest.approx(round_weights(plain, 1.0))
-    assert combine(lucky, 1.0).mean[0] == pytest.approx(0.75)
+    assert round_weights(lucky) == pytest.approx(round_weights(plain))
+    assert combine(lucky).mean[0] == pytest.approx(0.75)
 
 
 def test_rounds_on_one_table_share_its_error():
-    shared = combine([make_round(1, 1.0, 0.0, 0.0), make_round(1, 1.0, 0.0, 0.0)], 1.0)
-    apart = combine([make_round(1, 1.0, 0.0, 0.0), make_round(2, 1.0, 0.0, 0.0)], 1.0)
+    shared = combine([make_round(1, 1.0, 0.0, 0.0), make_round(1, 1.0, 0.0, 0.0)])
+    apart = combine([make_round(1, 1.0, 0.0, 0.0), make_round(2, 1.0, 0.0, 0.0)])
     assert shared.table_standard_error == pytest.approx(0.1)
     assert apart.table_standard_error == pytest.approx(0.1 / np.sqrt(2))
 
 
 def test_predicted_design_variance_guards_the_interval():
-    combined = combine([make_round(1, 1.0, 1e-9, 0.04)], 1.0)
+    combined = combine([make_round(1, 1.0, 1e-9, 0.04)])
     assert combined.design_standard_error == pytest.approx(0.2)
 
 
