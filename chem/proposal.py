@@ -118,7 +118,7 @@ def voxel_shape(lattice_angstrom: np.ndarray, samples: int) -> tuple[int, int, i
     most = max(8, min(MAX_VOXELS, samples // INSERTIONS_PER_VOXEL))
     edge = max(VOXEL_ANGSTROM, (volume / most) ** (1.0 / 3.0))
     lengths = np.linalg.norm(lattice_angstrom, axis=1)
-    a, b, c = (max(1, int(round(length / edge))) for length in lengths)
+    a, b, c = (max(1, round(length / edge)) for length in lengths)
     return a, b, c
 
 

@@ -12,9 +12,11 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from data.errors import SettingsError, TransientError
 from flows.artifacts import RunArtifacts
+from flows.server import answers
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -197,11 +199,13 @@ class PrefectExecutor(RunArtifacts):
     ) -> None:
         """Make sure that Dask workers can read what they are sent: else they hang, silently."""
         from prefect.context import serialize_context
+        from prefect.settings import get_current_settings
         from prefect_dask.task_runners import DaskTaskRunner
 
         if isinstance(runner, DaskTaskRunner) and items and function not in self._checked:
             sent = (serialize_context(), run_item, function, items[0])
             _read_on_workers(runner.client, sent)
+            _reach_from_workers(runner.client, get_current_settings().api.url or "")
             self._checked.add(function)
 
 
@@ -238,17 +242,32 @@ def _read_on_workers(client: Client, sent: tuple[object, ...]) -> None:
     from distributed.protocol.pickle import dumps
 
     statements = "import pickle, prefect_dask; pickle.loads(sent)"
-    arguments = (statements, {"sent": dumps(sent)})
     try:
-        if client.scheduler_info()["workers"]:
-            client.run(exec, *arguments)
-        else:  # none is there yet: the first that comes answers for all
-            client.submit(exec, *arguments, pure=False).result()
+        _on_workers(client, exec, statements, {"sent": dumps(sent)})
     except (ImportError, AttributeError) as error:
         raise SettingsError(
             f"The Dask workers cannot run widomill: {error}. Install the same version of it, and "
             "whatever else this run imports, for the Python of the workers."
         ) from error
+
+
+def _reach_from_workers(client: Client, url: str) -> None:
+    """Refuse workers on other machines for a Prefect server that only this one can reach."""
+    if urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"):
+        return
+    if not all(_on_workers(client, answers, f"{url}/health")):
+        raise SettingsError(
+            f"The Dask workers cannot reach the Prefect server at {url}, which listens on this "
+            "machine only. Start one they can reach, `prefect server start --host 0.0.0.0`, and "
+            "set PREFECT_API_URL to its address."
+        )
+
+
+def _on_workers(client: Client, function: Callable[..., Any], *arguments: object) -> list[Any]:
+    if client.scheduler_info()["workers"]:
+        return list(client.run(function, *arguments).values())
+    # None is there yet: the first that comes answers for all.
+    return [client.submit(function, *arguments, pure=False).result()]
 
 
 def _record(future: PrefectFuture[Record], run_name: str) -> Record:

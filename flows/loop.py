@@ -100,7 +100,8 @@ def run_loop(
     )
     say(f"reference {context.reference}: {check.message}")
     pilot = _pilot(budget, stages)
-    stages.call(pretrain, PretrainItem(stages.run_dir, PILOT_TABLE), "train", "pretraining")
+    if budget.max_rounds > 1:
+        stages.call(pretrain, PretrainItem(stages.run_dir, PILOT_TABLE), "train", "pretraining")
     outcome = LoopOutcome([], [], check, 0, 0, 0.0, "")
     sizes = budget.table_sizes()
     for number in range(1, budget.max_rounds + 1):

@@ -68,7 +68,7 @@ def prepare(settings: HenrySettings, *, shuffle_labels: bool = False) -> RunCont
         temperatures_k=settings.temperatures_k,
         seed=settings.seed,
         atomistic=atomistic,
-        label_forces=spec.kind in ("forcefield", "mace-dac", "mace"),
+        label_forces=spec.kind != "classical",
         shuffle_labels=shuffle_labels,
     )
     write_run_folder(settings, context)
@@ -165,12 +165,16 @@ def refuse_other_settings(settings: HenrySettings, folder: Path) -> None:
 
 def provenance(context: RunContext) -> dict[str, object]:
     """Return what the numbers depend on: inputs, hashes, sources, versions, machine."""
+    from chem.hosts import host_density_kg_per_m3
+
     system = context.system
     return {
         "host": {
             "name": system.host.name,
             "hash": system.host.hash,
             "atoms": len(system.host.elements),
+            "volume_angstrom3": system.host.volume_angstrom3,
+            "density_kg_per_m3": host_density_kg_per_m3(system.host),
             "source": system.host.source,
             "notes": list(system.host.notes),
         },

@@ -20,6 +20,8 @@ def calibration_factor(
     weights: np.ndarray | None = None,
     *,
     prior_strength: float = PRIOR_STRENGTH,
+    lowest: float = LOWEST_FACTOR,
+    highest: float = HIGHEST_FACTOR,
 ) -> float:
     """Return the factor by which predicted standard deviations should be multiplied.
 
@@ -33,9 +35,11 @@ def calibration_factor(
         weights: (L,) relevance of each label, for example its Boltzmann weight over its
             routing probability; equal when omitted.
         prior_strength: number of labels the prior ``factor = 1`` counts for.
+        lowest: smallest factor.
+        highest: largest factor.
 
     Returns:
-        The factor, between 0.7 and 5; 1.0 without usable labels.
+        The factor, between lowest and highest; 1.0 without usable labels.
     """
     z = np.asarray(z_scores, dtype=float).ravel()
     w = np.ones_like(z) if weights is None else np.asarray(weights, dtype=float).ravel()
@@ -49,7 +53,7 @@ def calibration_factor(
     count = 1.0 / float((w * w).sum())
     observed = float((w * np.minimum(z * z, Z_CAP**2)).sum())
     pooled = (count * observed + prior_strength) / (count + prior_strength)
-    return float(np.clip(np.sqrt(pooled), LOWEST_FACTOR, HIGHEST_FACTOR))
+    return float(np.clip(np.sqrt(pooled), lowest, highest))
 
 
 def boltzmann_relevance(

@@ -1,8 +1,10 @@
-"""From insertions to the two descriptor blocks that the Bayesian head reads.
+"""From insertions to the three descriptor blocks that the Bayesian head reads.
 
-Block one holds, per guest site, radial moments of the host by element. Block two holds, per
-insertion, learned descriptors summed over sites of a type and concatenated over the encoders
-of the ensemble. Both vanish where no host atom is in reach.
+Block one holds, per guest site, radial moments of the host by element; block two their sums
+over the sites of each type; block three, per insertion, learned descriptors summed over the
+sites of each type and concatenated over the encoders of the ensemble. The first can express
+corrections that add up over sites, the others what depends on the whole guest. All vanish
+where no host atom is in reach.
 """
 
 from __future__ import annotations
@@ -70,8 +72,8 @@ class Describer:
             for k in range(len(guest.type_names))
         )
 
-    def describe(self, fractional: Tensor, quaternions: Tensor) -> tuple[Block, Block]:
-        """Return the radial block and the learned block of (b,) insertions, without slopes."""
+    def describe(self, fractional: Tensor, quaternions: Tensor) -> tuple[Block, ...]:
+        """Return the three blocks of (b,) insertions, without slopes."""
         positions, _ = place_sites(self.neighbours.lattice, self.body, fractional, quaternions)
         radial, learned = [], []
         with torch.no_grad():
@@ -81,11 +83,11 @@ class Describer:
                 near, deep = self._site(sites.reshape(-1, 3), kind)
                 radial.append(near.double().reshape(shape))
                 learned.append(deep.double().reshape(shape).sum(dim=1))
-        whole = torch.cat(learned, dim=1).unsqueeze(1) / len(self.groups) ** 0.5
-        return Block(tuple(radial)), Block((whole,))
+        sums = [values.sum(dim=1) for values in radial]
+        return Block(tuple(radial)), Block((_join(sums),)), Block((_join(learned),))
 
-    def describe_with_slopes(self, fractional: Tensor, quaternions: Tensor) -> tuple[Block, Block]:
-        """Return both blocks with their slopes along the six rigid-body directions."""
+    def describe_with_slopes(self, fractional: Tensor, quaternions: Tensor) -> tuple[Block, ...]:
+        """Return the three blocks with their slopes along the six rigid-body directions."""
         positions, arms = place_sites(self.neighbours.lattice, self.body, fractional, quaternions)
         radial, radial_slopes, learned, learned_slopes = [], [], [], []
         for kind, group in enumerate(self.groups):
@@ -101,10 +103,13 @@ class Describer:
             radial_slopes.append(near_slopes)
             learned.append(deep.double().reshape(shape).sum(dim=1))
             learned_slopes.append(deep_slopes.sum(dim=1))
-        share = len(self.groups) ** -0.5
-        whole = share * torch.cat(learned, dim=1).unsqueeze(1)
-        whole_slopes = share * torch.cat(learned_slopes, dim=2).unsqueeze(1)
-        return Block(tuple(radial), tuple(radial_slopes)), Block((whole,), (whole_slopes,))
+        sums = _join([values.sum(dim=1) for values in radial])
+        sum_slopes = _join([slopes.sum(dim=1) for slopes in radial_slopes])
+        return (
+            Block(tuple(radial), tuple(radial_slopes)),
+            Block((sums,), (sum_slopes,)),
+            Block((_join(learned),), (_join(learned_slopes),)),
+        )
 
     def _site(self, positions: Tensor, kind: int) -> tuple[Tensor, Tensor]:
         """Return scaled radial moments (s, d) and learned descriptors (s, d') of sites."""
@@ -136,6 +141,11 @@ class Describer:
         deep = torch.stack([s[1].detach() for s in slopes])
         with torch.no_grad():
             return at(positions), (near, deep)
+
+
+def _join(parts: list[Tensor]) -> Tensor:
+    """Join (b, ..., d) parts of all site types into one (b, 1, ..., d') descriptor."""
+    return torch.cat(parts, dim=-1).unsqueeze(1) / len(parts) ** 0.5
 
 
 def rigid_moves(arms: Tensor) -> Tensor:

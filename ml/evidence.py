@@ -53,8 +53,7 @@ def _subset(
     if len(observed.energy) <= MOST_LABELS:
         return blocks, observed
     order = torch.argsort(observed.stretch, stable=True)[:MOST_LABELS].sort().values
-    rest = Observations(observed.energy[order], None, None, observed.stretch[order])
-    return tuple(block.rows(order) for block in blocks), rest
+    return tuple(block.rows(order) for block in blocks), observed.rows(order)
 
 
 def _fit_energies(blocks: tuple[Block, ...], observed: Observations, *, steps: int) -> Kernel:

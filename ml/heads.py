@@ -17,7 +17,7 @@ from torch import Tensor
 from ml.descriptors import Block
 
 JITTER = 1e-8
-MAX_INDUCING = 256
+MAX_INDUCING = 512
 PROBE_STEP = 0.3
 LEAST_GAIN = 1e-6
 
@@ -53,6 +53,12 @@ class Observations:
     force: Tensor | None
     torque: Tensor | None
     stretch: Tensor
+
+    def rows(self, index: Tensor) -> Observations:
+        """Return the observations of a subset of labels."""
+        force = None if self.force is None else self.force[index]
+        torque = None if self.torque is None else self.torque[index]
+        return Observations(self.energy[index], force, torque, self.stretch[index])
 
 
 def _bell(a: Tensor, b: Tensor, length: Tensor | float) -> Tensor:
@@ -238,10 +244,11 @@ def select_centres(blocks: tuple[Block, ...], kernel: Kernel) -> tuple[tuple[Ten
     the remaining places go to points a step (0.3 angstrom or radian) away from labels.
     """
     chosen = []
+    most = MAX_INDUCING // len(blocks)
     for block, length in zip(blocks, kernel.lengths, strict=True):
         labels = tuple(values.flatten(0, 1) for values in block.values)
-        centres = _best(labels, length, MAX_INDUCING)
-        room = MAX_INDUCING - sum(len(part) for part in centres)
+        centres = _best(labels, length, most)
+        room = most - sum(len(part) for part in centres)
         if block.slopes is not None and room > 0:
             extra = _best(_probes(block), length, room, centres)
             centres = tuple(torch.cat(pair) for pair in zip(centres, extra, strict=True))

@@ -19,7 +19,7 @@ from ml.graphs import GuestSites, HostArrays
 from ml.heads import Head, Kernel
 
 FORMAT = "widomill-surrogate-1"
-CHUNK = 256
+CHUNK = 512
 CHUNK_ON_GPU = 65_536
 PRIOR_SD_KJ_PER_MOL = 6.0
 SKIP_ABOVE_KJ_PER_MOL = 60.0

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
-from ml.descriptors import Describer
+from ml.calibration import boltzmann_relevance, calibration_factor
+from ml.descriptors import Block, Describer
 from ml.encoder import Encoder, EncoderSettings, site_edges
 from ml.evidence import fit_kernel
 from ml.graphs import GuestSites, HostArrays, SiteNeighbours, host_edges, place_sites
-from ml.heads import Observations, fit_head
+from ml.heads import Kernel, Observations, fit_head
 from ml.surrogate import PRIOR_SD_KJ_PER_MOL, SKIP_ABOVE_KJ_PER_MOL, Limits, Surrogate
 
 Progress = Callable[[int, float], None]
@@ -32,6 +33,9 @@ SKIP_KT = 8.0
 SKIP_MARGIN_KJ_PER_MOL = 20.0
 LARGEST_SKIP_KJ_PER_MOL = 150.0
 FEWEST_LABELS = 3
+FEWEST_TO_VALIDATE = 20
+FOLDS = 5
+LOWEST_SPREAD = 0.4
 
 
 @dataclass(frozen=True)
@@ -291,14 +295,46 @@ def fit_surrogate(
         blocks = describer.describe_with_slopes(*places)
     kernel = fit_kernel(blocks, observed)
     head = fit_head(blocks, observed, kernel)
+    spread = _cross_validated_spread(blocks, observed, kernel, kept.energy_kj_per_mol, thermal)
     limits = Limits(
         skip_above_kj_per_mol=_skip_above(kept, thermal),
         lowest_kj_per_mol=float(kept.energy_kj_per_mol.min()) - CLIP_BELOW_KT * thermal,
         prior_sd_kj_per_mol=prior_sd_kj_per_mol,
         noise_kj_per_mol=kernel.noise[0],
-        calibration=calibration,
+        calibration=calibration * spread,
     )
     return Surrogate(host, guest, limits, encoders, head, device)
+
+
+def _cross_validated_spread(
+    blocks: tuple[Block, ...],
+    observed: Observations,
+    kernel: Kernel,
+    energies: np.ndarray,
+    thermal: float,
+) -> float:
+    """Return the factor that makes deviations fit errors on labels held out in turn.
+
+    The hyperparameters are those of all labels; only the conditioning is repeated.
+    """
+    count = len(energies)
+    if count < FEWEST_TO_VALIDATE:
+        return 1.0
+    z_scores = np.zeros(count)
+    for fold in range(FOLDS):
+        held = torch.arange(fold, count, FOLDS)
+        kept = torch.as_tensor(np.setdiff1d(np.arange(count), held.numpy()))
+        head = fit_head(tuple(b.rows(kept) for b in blocks), observed.rows(kept), kernel)
+        mean, sd = head.predict(tuple(b.rows(held) for b in blocks))
+        error = observed.energy[held.to(mean.device)] - mean
+        z_scores[held.numpy()] = (error / torch.hypot(sd, _level(kernel, sd))).cpu().numpy()
+    return calibration_factor(
+        z_scores, boltzmann_relevance(energies, thermal), lowest=LOWEST_SPREAD
+    )
+
+
+def _level(kernel: Kernel, like: Tensor) -> Tensor:
+    return torch.full_like(like, kernel.noise[0])
 
 
 def _skip_above(labels: LabelSet, thermal: float) -> float:

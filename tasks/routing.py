@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -113,12 +114,18 @@ def label_key(reference_key: str, system_hash: str, placement: np.ndarray) -> st
     return content_hash(reference_key, system_hash, np.asarray(placement, dtype=np.float64))
 
 
-def known_labels(run_dir: str) -> set[str]:
-    """Return the keys of every label stored in a run folder."""
+def known_labels(run_dir: str, rounds: Iterable[int]) -> set[str]:
+    """Return the keys of the labels that given rounds paid for."""
     keys: set[str] = set()
-    for path in sorted((Path(run_dir) / "labels").glob("*.parquet")):
-        keys.update(read_columns(path, ["label_key"])["label_key"].tolist())
+    for number in rounds:
+        for path in sorted((Path(run_dir) / "labels").glob(f"round-{number:02d}-*.parquet")):
+            keys.update(read_columns(path, ["label_key"])["label_key"].tolist())
     return keys
+
+
+def _probabilities_exist(item: RouteItem) -> bool:
+    paths = (probability_path(item.run_dir, item.round_number, k) for k in range(item.batches))
+    return all(path.exists() for path in paths)
 
 
 def route_round(item: RouteItem) -> RouteRecord:
@@ -127,9 +134,11 @@ def route_round(item: RouteItem) -> RouteRecord:
     from ml.routing import draw, predicted_design_variance, route
 
     record_path = routing_record_path(item.run_dir, item.round_number)
-    if record_path.exists():
+    if record_path.exists() and _probabilities_exist(item):
         stored: dict[str, Any] = json.loads(record_path.read_text(encoding="utf-8"))
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()
+        }
         return RouteRecord(**values)
     context = load_context(item.run_dir)
     table = read_scored_table(item.run_dir, item.table, item.batches, item.round_number)
@@ -146,7 +155,7 @@ def route_round(item: RouteItem) -> RouteRecord:
     chosen, probability = draw(rng, routing.probability, item.most_labels)
     _write_probabilities(item, table, probability)
     keys = _write_routed(item, table, chosen, probability)
-    known = known_labels(item.run_dir)
+    known = known_labels(item.run_dir, range(1, item.round_number))
     count = table.insertions
     moments = {
         name: [

@@ -151,7 +151,7 @@ def test_transient_errors_are_retried_and_others_are_not(dask_run: Shared) -> No
 
 def test_the_first_failure_keeps_its_type_and_stops_the_rest(dask_run: Shared) -> None:
     assert type(dask_run.failure) is SettingsError
-    assert 4 <= len(list((dask_run.base / "fail").iterdir())) < 55
+    assert 1 <= len(list((dask_run.base / "fail").iterdir())) < 55  # of 60
 
 
 def test_an_item_whose_worker_was_killed_runs_again_on_another(dask_run: Shared) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from data.errors import SettingsError
+from flows.executors import _reach_from_workers
 from flows.runners import (
     BatchQueue,
     batch_queue_arguments,
@@ -166,7 +167,7 @@ def test_a_scheduler_that_does_not_answer_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.server
 def test_an_existing_scheduler_runs_the_items(prefect_api: str, tmp_path: Path) -> None:
-    from distributed import LocalCluster
+    from distributed import Client, LocalCluster
     from executor_functions import Draw, draw, in_flow
 
     items = [Draw(seed, str(tmp_path)) for seed in range(3)]
@@ -178,5 +179,10 @@ def test_an_existing_scheduler_runs_the_items(prefect_api: str, tmp_path: Path) 
             ),
             make_task_runner(2, path),
         )
+        with (
+            Client(cluster) as client,
+            pytest.raises(SettingsError, match=r"workers cannot reach .* PREFECT_API_URL"),
+        ):
+            _reach_from_workers(client, "http://127.0.0.1:9/api")
     assert [record.seed for record in records] == [0, 1, 2]
     assert os.getpid() not in {record.process for record in records}

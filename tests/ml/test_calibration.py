@@ -55,6 +55,12 @@ def test_relevant_labels_decide() -> None:
     assert calibration_factor(z, weights[::-1]) < 0.8
 
 
+def test_bounds_can_be_widened() -> None:
+    assert calibration_factor(np.full(500, 0.1)) == LOWEST_FACTOR
+    assert calibration_factor(np.full(500, 0.1), lowest=0.4) == 0.4
+    assert calibration_factor(np.full(500, 5.9), highest=3.0) == 3.0
+
+
 def test_weights_must_match() -> None:
     with pytest.raises(ValueError, match="2 weights were given for 3"):
         calibration_factor(np.zeros(3), np.zeros(2))

@@ -9,7 +9,14 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from ml.graphs import SITE_CUTOFF_ANGSTROM, GuestSites, HostArrays
-from ml.surrogate import Limits, Surrogate, load_encoders, prior_surrogate, save_encoders
+from ml.surrogate import (
+    SMALLEST_SD_KJ_PER_MOL,
+    Limits,
+    Surrogate,
+    load_encoders,
+    prior_surrogate,
+    save_encoders,
+)
 from ml.training import LabelSet, fit_surrogate, pretrain_encoders
 
 LATTICE = np.array([[11.0, 0.0, 0.0], [2.0, 12.0, 0.0], [-1.5, 2.5, 10.5]])
@@ -177,7 +184,9 @@ def test_correction_and_its_slope_fade_to_zero_at_the_cutoff(encoders, surrogate
     assert np.all(correction[outside] == 0.0)
     assert np.all(force[outside] == 0.0)
     assert np.all(torque[outside] == 0.0)
-    assert np.all(sd[outside] <= surrogate.limits.calibration * surrogate.limits.noise_kj_per_mol)
+    limits = surrogate.limits
+    certain = max(SMALLEST_SD_KJ_PER_MOL, limits.calibration * limits.noise_kj_per_mol)
+    np.testing.assert_allclose(sd[outside], certain)
     assert np.abs(correction[~outside]).max() > 0.1
     close = (~outside) & (distances > SITE_CUTOFF_ANGSTROM - 0.1)
     assert np.abs(correction[close]).max() < 1e-3
