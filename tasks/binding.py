@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import minimize
 
+from chem.rotations import rotate_sites
 from data.records import content_hash
 from data.schemas import LABELS, PLACEMENT_COLUMNS
 from data.store import write_json, write_rows
@@ -19,8 +20,7 @@ from tasks.paths import labels_path, surrogate_path
 from tasks.routing import label_key, read_scored_table
 
 CANDIDATES = 4
-STEP_ANGSTROM = 0.15
-STEP_RADIAN = 0.15
+REACH_ANGSTROM = 2.0
 WALL_KJ_PER_MOL = 1e6
 
 
@@ -76,16 +76,6 @@ def find_binding_site(item: BindingItem) -> BindingRecord:
     return record
 
 
-def _cheap_energy(item: BindingItem, fractional: np.ndarray, quaternion: np.ndarray) -> float:
-    energy, overlap = baseline_model(item.run_dir).energies(fractional[None], quaternion[None])
-    if overlap[0]:
-        return WALL_KJ_PER_MOL
-    if item.round_number:
-        model = surrogate(surrogate_path(item.run_dir, item.round_number))
-        energy, _ = model.predict(fractional[None], quaternion[None], energy)
-    return float(min(energy[0], WALL_KJ_PER_MOL))
-
-
 def _relax(
     item: BindingItem, fractional: np.ndarray, quaternion: np.ndarray
 ) -> tuple[float, np.ndarray]:
@@ -96,23 +86,52 @@ def _relax(
     inverse = np.linalg.inv(load_context(item.run_dir).system.host.lattice_angstrom)
 
     def moved(step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        turned = Rotation.from_rotvec(step[3:] * STEP_RADIAN) * start
-        place = fractional + (step[:3] * STEP_ANGSTROM) @ inverse
-        return place, turned.as_quat(scalar_first=True)
+        turned = Rotation.from_rotvec(step[3:]) * start
+        return fractional + step[:3] @ inverse, turned.as_quat(scalar_first=True)
+
+    def energy_and_gradient(step: np.ndarray) -> tuple[float, np.ndarray]:
+        energy, force, torque = _cheap_level(item, *moved(step))
+        return energy, -np.concatenate([force, _left_jacobian(step[3:]).T @ torque])
 
     found = minimize(
-        lambda step: _cheap_energy(item, *moved(step)),
+        energy_and_gradient,
         np.zeros(6),
-        method="Nelder-Mead",
-        options={
-            "initial_simplex": np.vstack([np.zeros(6), np.eye(6)]),
-            "maxfev": 600,
-            "xatol": 1e-2,
-            "fatol": 1e-3,
-        },
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(-REACH_ANGSTROM, REACH_ANGSTROM)] * 3 + [(-np.pi, np.pi)] * 3,
+        options={"maxiter": 60},
     )
     place, turn = moved(found.x)
     return float(found.fun), np.concatenate([place % 1.0, turn])
+
+
+def _cheap_level(
+    item: BindingItem, fractional: np.ndarray, quaternion: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Return energy (kJ/mol), net force (kJ/mol/angstrom) and torque (kJ/mol) of one insertion."""
+    place, turn = fractional[None] % 1.0, quaternion[None]
+    model = baseline_model(item.run_dir)
+    energies, overlap, forces = model.energies_and_forces(place, turn)
+    if overlap[0]:
+        return WALL_KJ_PER_MOL, np.zeros(3), np.zeros(3)
+    arms = rotate_sites(turn, load_context(item.run_dir).system.guest.positions_angstrom)
+    energy = float(energies[0])
+    force, torque = forces[0].sum(axis=0), np.cross(arms[0], forces[0]).sum(axis=0)
+    if item.round_number:
+        learned = surrogate(surrogate_path(item.run_dir, item.round_number))
+        change, pull, turning = learned.correction_and_gradient(place, turn)
+        energy, force, torque = energy + float(change[0]), force + pull[0], torque + turning[0]
+    return energy, force, torque
+
+
+def _left_jacobian(turn: np.ndarray) -> np.ndarray:
+    """Return the matrix from a change of a rotation vector to the rotation it makes."""
+    angle = float(np.linalg.norm(turn))
+    cross = np.cross(np.eye(3), turn)
+    if angle < 1e-6:
+        return np.eye(3) + 0.5 * cross
+    first, second = (1 - np.cos(angle)) / angle**2, (angle - np.sin(angle)) / angle**3
+    return np.eye(3) + first * cross + second * cross @ cross
 
 
 def _checked(item: BindingItem, energy: float, place: np.ndarray) -> BindingRecord:
