@@ -55,6 +55,8 @@ _OPTIONS_ELSEWHERE = {
     },
 }
 _ANSWER_SECONDS = 10.0
+# None would not do: Dask then takes port 8787, and complains where another run has it.
+_ANY_FREE_PORT = "127.0.0.1:0"
 Count = Annotated[int, Field(ge=1, le=10_000)]
 
 
@@ -74,7 +76,7 @@ class LocalCluster(_Cluster):
     )
     dashboard: str | None = Field(
         default=None,
-        description="address of the Dask dashboard, such as 127.0.0.1:8787; default: none",
+        description="address of the Dask dashboard, such as 127.0.0.1:8787; default: any free port",
     )
 
 
@@ -222,7 +224,7 @@ def _local(cluster: LocalCluster, workers: int) -> TaskRunner[Any]:
             "threads_per_worker": 1,
             "processes": True,
             "host": "127.0.0.1",
-            "dashboard_address": cluster.dashboard,
+            "dashboard_address": cluster.dashboard or _ANY_FREE_PORT,
             "worker_dashboard_address": None,
             "memory_limit": cluster.memory_limit,
             # A worker that dies is reported from here; its own last words are only noise.
@@ -292,6 +294,10 @@ def batch_queue_arguments(cluster: BatchQueue, workers: int) -> dict[str, Any]:
         "job_script_prologue": [*exports, *cluster.prologue],
         account_name: cluster.account,
         **cluster.options,
+        "scheduler_options": {
+            "dashboard_address": _ANY_FREE_PORT,
+            **cluster.options.get("scheduler_options", {}),
+        },
     }
     return {name: value for name, value in arguments.items() if value is not None}
 

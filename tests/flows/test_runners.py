@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from pathlib import Path
@@ -49,7 +50,7 @@ def test_without_a_file_workers_are_processes_of_this_machine() -> None:
     assert (arguments["n_workers"], arguments["threads_per_worker"]) == (3, 1)
     assert arguments["processes"] is True
     assert arguments["host"] == "127.0.0.1"
-    assert arguments["dashboard_address"] is None
+    assert arguments["dashboard_address"] == "127.0.0.1:0"
     assert arguments["env"]["OMP_NUM_THREADS"] == "1"
 
 
@@ -97,6 +98,7 @@ def test_a_slurm_file_becomes_the_job_it_describes(tmp_path: Path) -> None:
     assert isinstance(cluster, BatchQueue)
     arguments = batch_queue_arguments(cluster, workers=6)
     assert arguments.pop("n_workers") == 6
+    assert arguments.pop("scheduler_options") == {"dashboard_address": "127.0.0.1:0"}
     script = SLURMJob(scheduler="tcp://login1:8786", name="w", **arguments).job_script()
     for line in (
         "#SBATCH -p main",
@@ -165,13 +167,43 @@ def test_a_scheduler_that_does_not_answer_is_an_error(tmp_path: Path) -> None:
         make_task_runner(2, path)
 
 
+def test_scheduler_options_of_the_user_are_kept(tmp_path: Path) -> None:
+    text = 'kind: slurm\nmemory: 4GB\nwalltime: "1:00"\noptions: {scheduler_options: {host: lo}}\n'
+    cluster = read_cluster(written(tmp_path, text))
+    assert isinstance(cluster, BatchQueue)
+    options = batch_queue_arguments(cluster, workers=1)["scheduler_options"]
+    assert options == {"host": "lo", "dashboard_address": "127.0.0.1:0"}
+
+
+@pytest.mark.server
+def test_another_cluster_on_the_usual_dashboard_port_is_no_trouble(
+    prefect_api: str, tmp_path: Path
+) -> None:
+    from executor_functions import Draw, draw, in_flow
+
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):  # a real cluster has it: as good
+            taken.bind(("127.0.0.1", 8787))
+            taken.listen()
+        (record,), _ = in_flow(
+            lambda executor: executor.map(
+                draw, [Draw(1, str(tmp_path))], kind="insertions", run_names=["1"]
+            ),
+            make_task_runner(1),
+        )
+    assert record.seed == 1
+
+
 @pytest.mark.server
 def test_an_existing_scheduler_runs_the_items(prefect_api: str, tmp_path: Path) -> None:
     from distributed import Client, LocalCluster
     from executor_functions import Draw, draw, in_flow
 
     items = [Draw(seed, str(tmp_path)) for seed in range(3)]
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+    ) as cluster:
         path = written(tmp_path, f"kind: scheduler\naddress: {cluster.scheduler_address}\n")
         records, _ = in_flow(
             lambda executor: executor.map(
