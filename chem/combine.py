@@ -98,7 +98,7 @@ def combine(rounds: Sequence[RoundEstimate]) -> Combined:
     """
     weights = round_weights(rounds)
     mean = np.sum([w * r.moments.mean for w, r in zip(weights, rounds, strict=True)], axis=0)
-    design = _guarded_design(weights, rounds, float(mean[0]))
+    design = _guarded_design(weights, rounds, mean)
     table = np.zeros((2, 2))
     for number in sorted({r.table for r in rounds}):
         share = sum(w for w, r in zip(weights, rounds, strict=True) if r.table == number)
@@ -122,16 +122,21 @@ def combine(rounds: Sequence[RoundEstimate]) -> Combined:
 
 
 def _guarded_design(
-    weights: np.ndarray, rounds: Sequence[RoundEstimate], scale: float
+    weights: np.ndarray, rounds: Sequence[RoundEstimate], mean: np.ndarray
 ) -> np.ndarray:
+    """Return the design covariance, no smaller than what the surrogate's spread predicted.
+
+    Where no label says anything (none drawn, all failed, none differs) the prediction is all
+    there is: both means then carry it, as if they were independent.
+    """
     seen = np.zeros((2, 2))
     expected = 0.0
     for weight, item in zip(weights, rounds, strict=True):
         seen += weight**2 * item.moments.design_covariance
-        expected += float(weight**2 * item.predicted_relative_design_variance) * scale**2
-    if seen[0, 0] <= 0 or expected <= seen[0, 0]:
-        return seen
-    return seen * (expected / seen[0, 0])
+        expected += float(weight**2 * item.predicted_relative_design_variance)
+    if seen[0, 0] <= 0:
+        return np.diag(expected * mean**2)
+    return seen * max(1.0, expected * float(mean[0]) ** 2 / seen[0, 0])
 
 
 def _pooled(weights: np.ndarray, sizes: Sequence[float]) -> float:

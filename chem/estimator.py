@@ -36,7 +36,7 @@ class Moments:
         design_covariance: (2, 2) covariance from labelling a share only.
         effective_samples: Kish effective size of the table's weights.
         correction_effective_samples: Kish effective size of the labelled terms; infinity
-            where nothing is corrected.
+            where there is nothing to correct, zero where no label was drawn.
         largest_weight_share: the largest single term's share of <W>.
     """
 
@@ -164,7 +164,7 @@ def corrected_moments(
         covariance,
         design,
         kish(base[0]),
-        kish(change[0]) if change.size else float("inf"),
+        kish(change[0]) if base.size else float("inf"),
         largest / total if total > 0 else 0.0,
     )
 

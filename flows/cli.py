@@ -110,13 +110,11 @@ def henry(
         accept_offset=accept_offset,
         trust_model_file=trust_model_file,
     )
-    results, report_path = launch(settings, orchestration=orchestration)
-    _print_results(results, settings.run_dir, report_path, json_output)
+    results = launch(settings, orchestration=orchestration)
+    _print_results(results, settings.run_dir, json_output)
 
 
-def _print_results(
-    results: list[dict[str, Any]], run_dir: Path, report_path: Path, json_output: bool
-) -> None:
+def _print_results(results: list[dict[str, Any]], run_dir: Path, json_output: bool) -> None:
     if json_output:
         import json
 
@@ -124,9 +122,10 @@ def _print_results(
 
         typer.echo(json.dumps(plain({"results": results}), allow_nan=False))
         return
+    from flows.report import REPORT_NAME
     from flows.summary import print_summary
 
-    print_summary(results, run_dir, report_path)
+    print_summary(results, run_dir, run_dir / REPORT_NAME)
 
 
 @app.command()

@@ -11,7 +11,9 @@ from prefect.runtime import flow_run
 from flows.console import Reporter
 from flows.executors import PrefectExecutor
 from flows.publish import publish_results
+from flows.report import write_report
 from flows.run import run
+from flows.runners import make_task_runner
 from flows.settings import HenrySettings
 
 
@@ -30,7 +32,7 @@ def _run_name() -> str:
     validate_parameters=True,
 )
 def henry(settings: HenrySettings) -> list[dict[str, Any]]:
-    """Run one Henry-coefficient job on the flow's task runner.
+    """Run one Henry-coefficient job on the workers its settings name.
 
     Args:
         settings: host, guest, levels, budget; see :class:`flows.settings.HenrySettings`.
@@ -38,8 +40,10 @@ def henry(settings: HenrySettings) -> list[dict[str, Any]]:
     Returns:
         One result per temperature, as in result.json.
     """
-    executor = PrefectExecutor()
-    with Reporter() as reporter:
+    cluster = Path(settings.cluster) if settings.cluster else None
+    with make_task_runner(settings.workers, cluster) as runner, Reporter() as reporter:
+        executor = PrefectExecutor(runner)
         results = run(settings, executor, reporter)
-    publish_results(executor, settings.run_dir, results)
+        write_report(settings.run_dir)
+        publish_results(executor, settings.run_dir, results)
     return results

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+REPORT_NAME = "report.html"
+
 
 def write_report(run_dir: Path) -> Path:
     """Write RUN/report.html, and RUN/binding_site.cif and .extxyz where there is a site.
@@ -24,6 +26,6 @@ def write_report(run_dir: Path) -> Path:
 
     run = load_run(Path(run_dir))
     write_binding_site(run)
-    path = run.folder / "report.html"
+    path = run.folder / REPORT_NAME
     write_text(path, render(run))
     return path

@@ -164,6 +164,22 @@ def test_predicted_design_variance_guards_the_interval():
     assert combined.design_standard_error == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize("reference", [np.zeros(0), np.full(3, np.nan)])
+def test_without_a_usable_label_the_interval_is_what_the_surrogate_predicted(reference):
+    weight, energy = np.ones(100), np.full(100, -8.0)
+    count = len(reference)
+    none = Labelled(weight[:count], energy[:count], reference, np.full(count, 0.01))
+    moments = corrected_moments(BETA, weight, energy, none, 100)
+    assert moments.correction_effective_samples == 0.0
+    combined = combine([RoundEstimate(1, moments, 9.0, 9.0)])
+    assert combined.estimate.relative_standard_error == pytest.approx(3.0)
+    heat, error = heat_of_adsorption(combined.mean, combined.covariance, TEMPERATURE_K)
+    assert error > abs(heat)
+    low, high = interval(combined.estimate, combined.degrees_of_freedom)
+    assert low < combined.mean[0] / 100
+    assert high > combined.mean[0] * 100
+
+
 def test_interval_is_positive_and_holds_the_mean():
     low, high = interval(Estimate(2.0, 0.5), 10.0)
     assert 0 < low < 2.0 < high

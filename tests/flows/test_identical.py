@@ -11,7 +11,6 @@ from flows.console import SilentReporter
 from flows.executors import PlainExecutor
 from flows.henry import henry
 from flows.run import run
-from flows.runners import make_task_runner
 from flows.settings import HenrySettings, make_settings
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("server")]
@@ -35,8 +34,8 @@ def small(reference: str, out: Path, labels: int = 60) -> HenrySettings:
     )
 
 
-def orchestrated(settings: HenrySettings, cluster: Path | None) -> None:
-    henry.with_options(task_runner=make_task_runner(2, cluster))(settings)
+def orchestrated(settings: HenrySettings, cluster: Path | None = None) -> None:
+    henry(settings.model_copy(update={"cluster": cluster and str(cluster)}))
 
 
 def test_plain_threads_and_processes_are_bit_identical(tmp_path: Path, prefect_api: str) -> None:
@@ -45,7 +44,7 @@ def test_plain_threads_and_processes_are_bit_identical(tmp_path: Path, prefect_a
     reference = f"forcefield:{FORCE_FIELD}"
     run(small(reference, tmp_path / "plain"), PlainExecutor(), SilentReporter())
     orchestrated(small(reference, tmp_path / "threads"), threads)
-    orchestrated(small(reference, tmp_path / "processes"), None)
+    orchestrated(small(reference, tmp_path / "processes"))
     results = {
         name: (tmp_path / name / "results.parquet").read_bytes()
         for name in ("plain", "threads", "processes")
@@ -56,7 +55,7 @@ def test_plain_threads_and_processes_are_bit_identical(tmp_path: Path, prefect_a
 
 def test_mace_agrees_between_plain_and_processes(tmp_path: Path, prefect_api: str) -> None:
     run(small("mace-dac", tmp_path / "plain", 30), PlainExecutor(), SilentReporter())
-    orchestrated(small("mace-dac", tmp_path / "processes", 30), None)
+    orchestrated(small("mace-dac", tmp_path / "processes", 30))
     plain = read_rows(tmp_path / "plain" / "results.parquet")
     processes = read_rows(tmp_path / "processes" / "results.parquet")
     for one, other in zip(plain, processes, strict=True):
