@@ -109,7 +109,7 @@ def run_loop(
         log = _round(context, budget, stages, outcome, number, sizes, pilot)
         outcome.rounds.append(log)
         outcome.combined = log.combined
-        _tell(stages, context, log, budget)
+        _tell(stages, log)
         outcome.stopped_because = _stop(budget, outcome)
         if outcome.stopped_because:
             break
@@ -222,7 +222,7 @@ def _stop(budget: Budget, outcome: LoopOutcome) -> str:
     return ""
 
 
-def _tell(stages: Stages, context: RunContext, log: RoundLog, budget: Budget) -> None:
+def _tell(stages: Stages, log: RoundLog) -> None:
     combined = log.combined[0]
     record = log.records[0]
     own = record.estimate.moments

@@ -104,7 +104,7 @@ class AseReference:
                 attempt = self._attempt(which)
                 self._host_energies_ev[which] = attempt.host_energy_ev()
                 energy, atom_forces = attempt.interaction(positions, forces)
-            except Exception as error:  # a foreign calculator may raise anything
+            except (Exception, SystemExit) as error:  # a foreign calculator may raise anything
                 reasons.append(_one_line(error))
                 continue
             force = torque = None
@@ -197,7 +197,7 @@ def _energy_ev(atoms: Any, what: str) -> float:
     return energy
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
 
 
@@ -225,7 +225,7 @@ def load_factory(target: str) -> CalculatorFactory:
         sys.path.insert(0, here)
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # the user's module may raise anything
+    except (Exception, SystemExit) as error:  # the user's module may raise anything
         raise ReferenceLevelError(
             f"Module {module_name} of reference ase:{target} cannot be imported from {here} or "
             f"the installed packages: {_one_line(error)}"

@@ -56,6 +56,7 @@ class MaceLevel:
         dispersion: whether D3(BJ, PBE) is added.
         dtype: "float32" or "float64".
         threads: torch threads; not part of the key.
+        fitted_guests: element symbols of each guest the model was fitted to; empty where unknown.
     """
 
     name: str
@@ -63,6 +64,16 @@ class MaceLevel:
     dispersion: bool
     dtype: str = "float32"
     threads: int = 1
+    fitted_guests: tuple[tuple[str, ...], ...] = ()
+
+    def warnings(self, guest: Guest) -> tuple[str, ...]:
+        """A warning where the model was fitted to other guests than this one."""
+        if not self.fitted_guests or tuple(sorted(guest.atom_elements)) in self.fitted_guests:
+            return ()
+        return (
+            f"{self.name} was fitted to other guests than {guest.name}, whose energies it "
+            "extrapolates: they can be off by tens of kJ/mol, K_H by powers of ten",
+        )
 
     @property
     def key(self) -> str:
@@ -94,7 +105,7 @@ class MaceReference:
         self.key = content_hash(level.key, cell.replication)
         self.cell_note = cell.note
         self.image_distance_angstrom = cell.image_distance_angstrom
-        self.warnings = cell.warnings
+        self.warnings = level.warnings(guest) + cell.warnings
         self._level, self._model, self._cell, self._guest = level, model, cell, guest
         host = cell.host
         self._species = model.species(host.elements + guest.atom_elements)

@@ -29,6 +29,8 @@ from data.errors import ReferenceLevelError
 MACE_DAC_SHA256 = "6c31634523ce89f843f8286ebcf841d9a18ab3f2cb505bd52ca1e3e189c34791"
 KERNEL_TOLERANCE_EV = {"float32": 1e-4, "float64": 1e-9}
 _LOADING = threading.Lock()  # filters and standard output belong to the whole process
+MACE_DAC_GUESTS = (("C", "O", "O"), ("H", "H", "O"))
+"""Elements, sorted, of the guests of its training set: CO2 and H2O."""
 TRUSTED_SHA256 = {MACE_DAC_SHA256: "MACE-DAC-1"}
 
 

@@ -12,7 +12,13 @@ from chem.references.cells import label_cell
 from chem.references.classical import ClassicalReference, bind_force_field
 from chem.references.contract import Reference
 from chem.references.mace import MaceLevel, MaceReference
-from chem.references.mace_model import MaceModel, check_model_file, mace_dac_path
+from chem.references.mace_model import (
+    MACE_DAC_GUESTS,
+    MACE_DAC_SHA256,
+    MaceModel,
+    check_model_file,
+    mace_dac_path,
+)
 from chem.references.xtb import check_method, xtb_level
 from data.errors import ReferenceLevelError, SettingsError
 from data.records import Guest, Host
@@ -153,7 +159,8 @@ def make_reference(
         return AseReference(ase_level(spec.argument), cell, guest)
     path = _model_path(spec)
     sha256 = check_model_file(path, trust_model_file=trust_model_file)
-    level = MaceLevel(text, sha256, spec.dispersion, dtype, threads)
+    fitted = MACE_DAC_GUESTS if sha256 == MACE_DAC_SHA256 else ()
+    level = MaceLevel(text, sha256, spec.dispersion, dtype, threads, fitted)
     return MaceReference(level, MaceModel(path, device=device, dtype=dtype), cell, guest)
 
 

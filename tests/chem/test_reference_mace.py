@@ -160,3 +160,13 @@ def test_model_file_by_path_has_no_dispersion_unless_asked(co2: Guest) -> None:
     full, bare, with_d3 = energies.values()
     assert with_d3 == full
     assert bare - full > 10.0
+
+
+def test_a_guest_the_model_was_not_fitted_to_is_a_warning(co2: Guest) -> None:
+    host = load_host("SOD", charges="none")
+    methane = make_reference("mace-dac", host, load_guest("CH4"), device="cpu")
+    assert "fitted to other guests than CH4" in methane.warnings[0]
+    assert "extrapolates" in methane.for_host(host, load_guest("CH4")).warnings[0]
+    for guest in (co2, load_guest("H2O")):
+        found = make_reference("mace-dac", host, guest, device="cpu").warnings
+        assert not [text for text in found if "fitted" in text]

@@ -83,6 +83,13 @@ class Nowhere(Calculator):
         self.results["energy"] = float("nan")
 
 
+class Quits(Calculator):
+    implemented_properties = ["energy"]
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        raise SystemExit(3)
+
+
 number = 3
 '''
 
@@ -307,6 +314,15 @@ def test_failing_call_is_retried_once_then_recorded(
     assert "energy of host is nan" in label.reason
     with pytest.raises(OffsetReferenceError, match="could not be done"):
         check_reference(nowhere, sodalite, co2)
+
+
+def test_calculator_that_quits_the_program_is_a_failed_label(
+    sodalite: Host, co2: Guest, calculators: str
+) -> None:
+    quits = make_reference(f"ase:{calculators}:Quits", sodalite, co2)
+    label = quits.interaction_energies(*somewhere(sodalite, 1))[0]
+    assert label.status == "failed"
+    assert "SystemExit: 3" in label.reason
 
 
 def test_calculator_without_forces_gives_energies_only(sodalite: Host, co2: Guest) -> None:
