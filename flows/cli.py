@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, TextIO
 
 import typer
 
@@ -19,7 +20,25 @@ app = typer.Typer(
 )
 EXIT_BAD_INPUT = 2
 EXIT_FAILURE = 1
+STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"widomill {version('widomill')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main_options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """Henry coefficients of gases in porous crystals, at a reference level of theory."""
 
 
 @app.command()
@@ -85,8 +104,11 @@ def henry(
     ] = False,
 ) -> None:
     """Compute the Henry coefficient of a guest in a host."""
+    from data.store import plain
     from flows.launch import launch
+    from flows.report import REPORT_NAME
     from flows.settings import make_settings
+    from flows.summary import print_summary
 
     settings = make_settings(
         host=host,
@@ -110,22 +132,25 @@ def henry(
         accept_offset=accept_offset,
         trust_model_file=trust_model_file,
     )
+    answer = _keep_standard_output() if json_output else None
     results = launch(settings, orchestration=orchestration)
-    _print_results(results, settings.run_dir, json_output)
+    if answer is not None:
+        with answer:
+            json.dump(plain({"results": results}), answer, allow_nan=False)
+            answer.write("\n")
+    else:
+        print_summary(results, settings.run_dir, settings.run_dir / REPORT_NAME)
 
 
-def _print_results(results: list[dict[str, Any]], run_dir: Path, json_output: bool) -> None:
-    if json_output:
-        import json
+def _keep_standard_output() -> TextIO:
+    """Return standard output for the answer alone; what else is printed goes to standard error.
 
-        from data.store import plain
-
-        typer.echo(json.dumps(plain({"results": results}), allow_nan=False))
-        return
-    from flows.report import REPORT_NAME
-    from flows.summary import print_summary
-
-    print_summary(results, run_dir, run_dir / REPORT_NAME)
+    References may print (DFT codes do, from C too), so the file descriptor itself is moved.
+    """
+    sys.stdout.flush()
+    answer = os.fdopen(os.dup(STANDARD_OUTPUT), "w", encoding="utf-8")
+    os.dup2(STANDARD_ERROR, STANDARD_OUTPUT)
+    return answer
 
 
 @app.command()

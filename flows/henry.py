@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from prefect.runtime import flow_run
 
 from flows.console import Reporter
 from flows.executors import PrefectExecutor
-from flows.publish import publish_results
+from flows.publish import publish_results, publish_round
 from flows.report import write_report
 from flows.run import run
 from flows.runners import make_task_runner
@@ -43,7 +44,9 @@ def henry(settings: HenrySettings) -> list[dict[str, Any]]:
     cluster = Path(settings.cluster) if settings.cluster else None
     with make_task_runner(settings.workers, cluster) as runner, Reporter() as reporter:
         executor = PrefectExecutor(runner)
-        results = run(settings, executor, reporter)
+        words = (Path(settings.host).stem, Path(settings.guest).stem)
+        publish = partial(publish_round, executor, words)
+        results = run(settings, executor, reporter, publish=publish)
         write_report(settings.run_dir)
         publish_results(executor, settings.run_dir, results)
     return results

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chem.combine import Combined
@@ -92,9 +93,21 @@ class LoopOutcome:
 
 
 def run_loop(
-    context: RunContext, budget: Budget, stages: Stages, accept_offset: bool
+    context: RunContext,
+    budget: Budget,
+    stages: Stages,
+    accept_offset: bool,
+    after_round: Callable[[LoopOutcome], None],
 ) -> LoopOutcome:
-    """Run rounds until the target, the label budget or the round limit is reached."""
+    """Run rounds until the target, the label budget or the round limit is reached.
+
+    Args:
+        context: the run.
+        budget: what may be spent.
+        stages: how stages are run.
+        accept_offset: use a reference that fails its self-check.
+        after_round: called with all rounds so far.
+    """
     say = stages.reporter.say
     check = stages.call(
         check_reference_level, CheckItem(stages.run_dir, accept_offset), "labels", "reference check"
@@ -110,6 +123,7 @@ def run_loop(
         outcome.rounds.append(log)
         outcome.combined = log.combined
         _tell(stages, log)
+        after_round(outcome)
         outcome.stopped_because = _stop(budget, outcome)
         if outcome.stopped_because:
             break
@@ -167,7 +181,7 @@ def _round(
             number,
             table.number,
             table.batches,
-            expected_labels=_expected(budget, remaining),
+            expected_labels=_expected(budget, remaining, len(sizes) - number),
             most_labels=max(1, remaining),
             explore_share=EXPLORE_FIRST if number == 1 else EXPLORE_LATER,
         ),
@@ -200,9 +214,11 @@ def _round(
     )
 
 
-def _expected(budget: Budget, remaining: int) -> float:
-    """Return the labels to expect, leaving room for the scatter of the draw at the end."""
+def _expected(budget: Budget, remaining: int, tables_left: int) -> float:
+    """Return the labels to expect, with room for the scatter of the draw and later tables."""
     wanted = float(budget.labels_per_round())
+    if tables_left > 0:
+        wanted = min(wanted, remaining / (tables_left + 1))
     room = (math.sqrt(remaining + 1.0) - 1.0) ** 2
     return max(1.0, min(wanted, room))
 
@@ -217,7 +233,9 @@ def _stop(budget: Budget, outcome: LoopOutcome) -> str:
     if number >= budget.max_rounds:
         return "round limit reached"
     remaining = budget.max_labels - RESERVED_FOR_BINDING - outcome.labels
-    if remaining < min(FEWEST_LABELS_PER_ROUND, budget.labels_per_round()):
+    more_tables = number < len(budget.table_sizes())
+    fewest = 1 if more_tables else FEWEST_LABELS_PER_ROUND
+    if remaining < min(fewest, budget.labels_per_round()):
         return "label budget spent"
     return ""
 

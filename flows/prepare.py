@@ -130,6 +130,12 @@ def write_run_folder(settings: HenrySettings, context: RunContext) -> None:
 
     folder = settings.run_dir
     refuse_other_settings(settings, folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(
+            f"--out {folder} cannot be written: {error.strerror}. Choose another folder."
+        ) from error
     host = context.system.host
     write_json(folder / "settings.json", settings.model_dump(mode="json") | {"hash": settings.hash})
     write_json(folder / "provenance.json", provenance(context))

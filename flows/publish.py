@@ -25,20 +25,31 @@ SHOWN = (
 )
 
 
-def publish_results(executor: Executor, run_dir: Path, results: list[dict[str, Any]]) -> None:
-    """Write the answer and the convergence plot as artifacts."""
+def publish_round(executor: Executor, words: tuple[str, str], run_dir: Path) -> None:
+    """Write the convergence plot of the rounds so far as an artifact.
+
+    Args:
+        executor: of the flow run.
+        words: host and guest.
+        run_dir: run folder.
+    """
     from flows.report.figures import convergence_png
 
+    picture = convergence_png(run_dir)
+    if picture is not None:
+        title = " ".join(words)
+        text = markdown_image(picture, f"Henry coefficient of {title} against number of labels")
+        key = artifact_key("convergence", *words)
+        executor.markdown(key, f"# {title}\n\n{text}\n", "Convergence, round by round")
+
+
+def publish_results(executor: Executor, run_dir: Path, results: list[dict[str, Any]]) -> None:
+    """Write the answer as a table, and what belongs to it in words."""
     first = results[0]
     words = (first["host"], first["guest"])
     rows = [{name: result[name] for name in SHOWN} for result in results]
     executor.table(artifact_key("henry", *words), rows, "The answer, one row per temperature")
-    picture = convergence_png(run_dir)
-    text = f"# {first['host']} {first['guest']} at {first['reference']}\n\n"
-    if picture is None:
-        text += "The baseline is the reference: no rounds.\n"
-    else:
-        text += markdown_image(picture, "Henry coefficient against number of labels") + "\n"
-    text += "\n".join(f"\n> {warning}" for warning in first["warnings"])
-    text += f"\n\nFiles: `{run_dir}`\n"
-    executor.markdown(artifact_key("convergence", *words), text, "Convergence of the rounds")
+    text = f"# {first['host']} {first['guest']} at {first['reference']}\n"
+    text += "".join(f"\n> {warning}\n" for result in results for warning in result["warnings"])
+    text += f"\nFiles and report: `{run_dir}`\n"
+    executor.markdown(artifact_key("notes", *words), text, "Warnings and files")

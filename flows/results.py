@@ -152,7 +152,10 @@ def _warnings(result: dict[str, Any], context: RunContext, reference: tuple[str,
     found = [note for note in context.system.host.notes if "charge" in note]
     found += reference
     error = result["henry_relative_standard_error"]
-    if result["rounds"] and result["stopped_because"] != "target error reached":
+    if result["henry_mol_per_kg_pa"] < 0:
+        found.append("too few labels: the corrected estimate is negative, which is no answer yet")
+    short = result["rounds"] and result["stopped_because"] != "target error reached"
+    if short and result["henry_mol_per_kg_pa"] != 0:
         found.append(
             f"stopped at {100 * error:.1f} % relative standard error at "
             f"{result['temperature_k']} K: {result['stopped_because']}"
@@ -160,7 +163,7 @@ def _warnings(result: dict[str, Any], context: RunContext, reference: tuple[str,
     share = result["largest_weight_share"]
     if share > DOMINANT_SHARE:
         found.append(f"one insertion carries {100 * share:.0f} % of the answer")
-    if result["henry_mol_per_kg_pa"] <= 0:
+    if result["henry_mol_per_kg_pa"] == 0:
         found.append("the guest found no room in this host: the Henry coefficient is zero")
     elif result["effective_samples"] < FEW_EFFECTIVE:
         found.append(
@@ -226,13 +229,13 @@ def _round_row(
     }
 
 
-def write_results(
-    run_dir: Path,
-    results: list[dict[str, Any]],
-    rounds: list[dict[str, Any]],
-    binding: BindingRecord,
-) -> None:
-    """Write results.parquet, rounds.parquet and result.json."""
+def write_rounds(run_dir: Path, rounds: list[dict[str, Any]]) -> None:
+    """Write rounds.parquet: the rounds so far."""
+    write_rows(run_dir / "rounds.parquet", rounds, ROUNDS)
+
+
+def write_results(run_dir: Path, results: list[dict[str, Any]], binding: BindingRecord) -> None:
+    """Write results.parquet and result.json."""
     rows = [
         result
         | {
@@ -242,7 +245,6 @@ def write_results(
         }
         for result in results
     ]
-    write_rows(run_dir / "rounds.parquet", rounds, ROUNDS)
     write_rows(run_dir / "results.parquet", rows, RESULTS)
     site = {"energy_kj_per_mol": binding.energy_kj_per_mol, "placement": list(binding.placement)}
     write_json(run_dir / "result.json", plain({"results": results, "binding_site": site}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from flows.results import (
     loop_results,
     round_rows,
     write_results,
+    write_rounds,
 )
 from flows.settings import HenrySettings
 from flows.stages import Stages, Table
@@ -48,6 +50,7 @@ def run(
     reporter: Reporter,
     *,
     shuffle_labels: bool = False,
+    publish: Callable[[Path], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Do a run, or what is missing of it, and return one result per temperature.
 
@@ -56,6 +59,7 @@ def run(
         executor: where tasks run.
         reporter: where progress is told.
         shuffle_labels: see :func:`flows.prepare.prepare`.
+        publish: called with the run folder after each round, once rounds.parquet is written.
 
     Raises:
         InputError: something given cannot be used.
@@ -75,7 +79,7 @@ def run(
     )
     if settings.reference == "classical":
         return _classical(settings, context, stages, began)
-    return _with_reference(settings, context, stages, began)
+    return _with_reference(settings, context, stages, began, publish)
 
 
 def _classical(
@@ -96,15 +100,25 @@ def _classical(
     binding = _binding(stages, table, 0, may_label=False)
     clock = Clock(time.monotonic() - began, 0.0)
     results = classical_results(settings, context, record, binding, clock)
-    _close(stages, [table], {}, settings.run_dir, results, [], binding)
+    write_rounds(settings.run_dir, [])
+    _close(stages, [table], {}, settings.run_dir, results, binding)
     return results
 
 
 def _with_reference(
-    settings: HenrySettings, context: RunContext, stages: Stages, began: float
+    settings: HenrySettings,
+    context: RunContext,
+    stages: Stages,
+    began: float,
+    publish: Callable[[Path], None] | None,
 ) -> list[dict[str, Any]]:
+    def after_round(outcome: LoopOutcome) -> None:
+        write_rounds(settings.run_dir, round_rows(context, outcome))
+        if publish:
+            publish(settings.run_dir)
+
     budget = _budget(settings)
-    outcome = run_loop(context, budget, stages, settings.accept_offset)
+    outcome = run_loop(context, budget, stages, settings.accept_offset, after_round)
     table, last = outcome.tables[-1], len(outcome.rounds)
     binding = _binding(stages, table, last, may_label=outcome.labels < settings.max_labels)
     outcome.labels += binding.labels
@@ -116,7 +130,6 @@ def _with_reference(
         _last_rounds(outcome),
         settings.run_dir,
         results,
-        round_rows(context, outcome),
         binding,
     )
     return results
@@ -148,7 +161,6 @@ def _close(
     last_rounds: dict[int, int],
     run_dir: Path,
     results: list[dict[str, Any]],
-    rounds: list[dict[str, Any]],
     binding: BindingRecord,
 ) -> None:
     items = [
@@ -157,5 +169,5 @@ def _close(
         for k in range(t.batches)
     ]
     stages.map(consolidate_batch, items, "insertions", "closing")
-    write_results(run_dir, results, rounds, binding)
+    write_results(run_dir, results, binding)
     remove_parts(stages.run_dir)

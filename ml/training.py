@@ -33,6 +33,7 @@ SKIP_KT = 8.0
 SKIP_MARGIN_KJ_PER_MOL = 20.0
 LARGEST_SKIP_KJ_PER_MOL = 150.0
 FEWEST_LABELS = 3
+FEWEST_INSERTIONS = 8
 FEWEST_TO_VALIDATE = 20
 FOLDS = 5
 LOWEST_SPREAD = 0.4
@@ -105,11 +106,16 @@ def pretrain_encoders(
         progress: called with the step over all members and the running loss.
 
     Returns:
-        The trained encoders, on the CPU.
+        The trained encoders, on the CPU; untrained ones where fewer than eight insertions
+        have an energy to learn from (a host without room).
     """
     settings = settings or EncoderSettings()
-    targets = np.asarray(baseline_kj_per_mol, dtype=float).reshape(len(fractional), -1)
+    targets = np.asarray(baseline_kj_per_mol, dtype=float)
+    targets = targets.reshape(len(fractional), targets.shape[1] if targets.ndim == 2 else 1)
     keep = np.isfinite(targets).all(axis=1) & (targets[:, 0] < DROP_KJ_PER_MOL)
+    if keep.sum() < FEWEST_INSERTIONS:
+        seeds = (1_000_003 * seed + member for member in range(members))
+        return tuple(new_encoder(host, guest, settings, 1, seed=s).eval() for s in seeds)
     edges = _gather_edges(host, guest, fractional[keep], quaternions[keep], settings, device)
     goal = torch.as_tensor(_squash(targets[keep]), dtype=torch.float32, device=device)
     encoders = []

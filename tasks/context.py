@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import threading
 from dataclasses import dataclass
@@ -130,6 +131,10 @@ def _reference(path: str, version: int, thread: int) -> Reference:
         classical=_baseline(path, version, thread),
         trust_model_file=context.trust_model_file,
     )
+
+
+# dftd3 and tblite objects must go while their library still stands, or they complain at exit.
+atexit.register(_reference.cache_clear)
 
 
 def surrogate(path: Path) -> Surrogate:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PRETRAINING_INSERTIONS = 6000
 MEMBERS = 3
+FEWEST_STEPS = 150
+MOST_STEPS = 600
 PRIOR_SD_KJ_PER_MOL = 6.0
 
 
@@ -99,6 +101,7 @@ def pretrain(item: PretrainItem) -> str:
         chosen["baseline_kj_per_mol"],
         members=MEMBERS,
         seed=context.seed,
+        steps=int(np.clip(len(kept) // 5, FEWEST_STEPS, MOST_STEPS)),
     )
     save_encoders(encoders, path)
     return str(path)

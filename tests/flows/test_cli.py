@@ -46,6 +46,14 @@ def run_cli(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return int(stop.value.code or 0)
 
 
+def run_process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own: --json takes over standard output."""
+    code = "from flows import cli; cli.main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=200
+    )
+
+
 BAD_INPUT = {
     "unknown host": (["nope", "--guest", "CO2"], ["no file and no bundled host named 'nope'"]),
     "misspelt host": (["CALF20", "--guest", "CO2"], ["Did you mean"]),
@@ -117,6 +125,10 @@ BAD_INPUT = {
         ["CALF-20", "--guest", "CO2", "--target-error", "0"],
         ["--target-error", "greater than 0"],
     ),
+    "out cannot be written": (
+        ["CALF-20", "--guest", "CO2", "--reference", "classical", "--out", "/proc/nowhere/run"],
+        ["--out /proc/nowhere/run cannot be written"],
+    ),
     "out is a file": (
         ["CALF-20", "--guest", "CO2", "--reference", "classical", "--out", "{tmp}/garbage.cif"],
         ["is a file"],
@@ -153,16 +165,14 @@ def test_usage_errors_end_with_status_2(monkeypatch, capsys):
     assert "--guest" in capsys.readouterr().err
 
 
-def test_json_keeps_the_contract(tmp_path, monkeypatch, capsys):
-    status = run_cli(
-        monkeypatch,
+def test_json_keeps_the_contract(tmp_path):
+    done = run_process(
         *("henry", "SOD", "--guest", "Ar", "--reference", "classical", "--insertions", "2000"),
         *("--force-field", "UFF", "--temperature-k", "300", "--temperature-k", "400"),
         *("--no-orchestration", "--json", "--seed", "3", "--out", str(tmp_path / "run")),
     )
-    captured = capsys.readouterr()
-    assert status == 0
-    content = json.loads(captured.out)
+    assert done.returncode == 0
+    content = json.loads(done.stdout)
     assert list(content) == ["results"]
     assert [r["temperature_k"] for r in content["results"]] == [300.0, 400.0]
     for result in content["results"]:
@@ -172,32 +182,72 @@ def test_json_keeps_the_contract(tmp_path, monkeypatch, capsys):
         assert result["labels"] == 0
         assert result["insertions"] == 2000
         assert result["seed"] == 3
-    assert "SOD Ar: 18 atoms" in captured.err
+    assert "SOD Ar: 18 atoms" in done.stderr
     assert (tmp_path / "run" / "report.html").exists()
 
 
-def test_the_same_folder_is_shown_again_and_refuses_other_settings(tmp_path, monkeypatch, capsys):
+def test_the_same_folder_is_shown_again_and_refuses_other_settings(tmp_path):
     base = ["henry", "SOD", "--guest", "Ar", "--reference", "classical", "--no-orchestration"]
     base += ["--json", "--out", str(tmp_path / "run"), "--insertions"]
-    assert run_cli(monkeypatch, *base, "2000") == 0
-    first = json.loads(capsys.readouterr().out)
-    assert run_cli(monkeypatch, *base, "2000") == 0
-    assert json.loads(capsys.readouterr().out) == first
-    assert run_cli(monkeypatch, *base, "3000") == 2
-    assert "other settings (insertions)" in capsys.readouterr().err
+    first, second, other = (run_process(*base, n) for n in ("2000", "2000", "3000"))
+    assert first.returncode == second.returncode == 0
+    assert json.loads(first.stdout) == json.loads(second.stdout)
+    assert other.returncode == 2
+    assert "other settings (insertions)" in other.stderr
 
 
-def test_published_value_through_the_command_line(tmp_path, monkeypatch, capsys):
+def test_a_chatty_reference_does_not_spoil_the_json(tmp_path, monkeypatch):
+    (tmp_path / "chatty_reference.py").write_text(
+        "import os\n"
+        "from ase.calculators.lj import LennardJones\n\n\n"
+        "def make():\n"
+        "    print('hello from Python')\n"
+        "    os.write(1, b'hello from C\\n')\n"
+        "    return LennardJones(epsilon=0.01, sigma=3.2, rc=8.0, smooth=True)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    done = run_process(
+        *("henry", "SOD", "--guest", "Ar", "--reference", "ase:chatty_reference:make"),
+        *("--insertions", "1000", "--max-labels", "6", "--max-rounds", "1", "--accept-offset"),
+        *("--no-orchestration", "--json", "--out", str(tmp_path / "run")),
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["results"][0]["labels"] <= 6
+    assert "hello from Python" in done.stderr
+    assert "hello from C" in done.stderr
+
+
+def test_a_host_without_room_has_a_henry_coefficient_of_zero(tmp_path):
+    cif = tmp_path / "copper.cif"
+    cif.write_text(
+        "data_copper\n_cell_length_a 3.615\n_cell_length_b 3.615\n_cell_length_c 3.615\n"
+        "_cell_angle_alpha 90\n_cell_angle_beta 90\n_cell_angle_gamma 90\n"
+        "_symmetry_space_group_name_H-M 'F m -3 m'\n_symmetry_Int_Tables_number 225\n"
+        "loop_\n_atom_site_label\n_atom_site_type_symbol\n_atom_site_fract_x\n"
+        "_atom_site_fract_y\n_atom_site_fract_z\nCu1 Cu 0 0 0\n"
+    )
+    done = run_process(
+        *("henry", str(cif), "--guest", "CO2", "--reference", "forcefield:DREIDING"),
+        *("--charges", "none", "--insertions", "3000", "--max-labels", "30", "--max-rounds", "2"),
+        *("--no-orchestration", "--json", "--out", str(tmp_path / "run")),
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)["results"][0]
+    assert result["henry_mol_per_kg_pa"] == 0.0
+    assert result["overlap_fraction"] > 0.99
+    assert any("no room" in warning for warning in result["warnings"])
+
+
+def test_published_value_through_the_command_line(tmp_path):
     """Methane in silicalite, RASPA3's example with the oxygen mass mended: 6.113e-6 +- 0.2 %."""
-    status = run_cli(
-        monkeypatch,
+    done = run_process(
         *("henry", "MFI_SI", "--guest", "CH4:Dubbeldam", "--temperature-k", "300"),
         *("--reference", "classical", "--force-field", "TraPPE-zeo", "--charges", "none"),
         *("--lj", "shifted", "--insertions", "200000", "--no-orchestration", "--json"),
         *("--out", str(tmp_path / "run")),
     )
-    assert status == 0
-    result = json.loads(capsys.readouterr().out)["results"][0]
+    assert done.returncode == 0
+    result = json.loads(done.stdout)["results"][0]
     error = result["henry_relative_standard_error"]
     assert error < 0.005
     assert result["henry_mol_per_kg_pa"] == pytest.approx(

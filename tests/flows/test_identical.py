@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from data.store import read_rows
+from flows import stages
 from flows.console import SilentReporter
 from flows.executors import PlainExecutor
 from flows.henry import henry
@@ -24,7 +25,7 @@ def small(reference: str, out: Path, labels: int = 60) -> HenrySettings:
         guest="CO2",
         charges="none",
         reference=reference,
-        insertions=110_000,
+        insertions=15_000,
         max_labels=labels,
         max_rounds=3,
         temperatures_k=(300.0, 350.0),
@@ -36,6 +37,12 @@ def small(reference: str, out: Path, labels: int = 60) -> HenrySettings:
 
 def orchestrated(settings: HenrySettings, cluster: Path | None = None) -> None:
     henry(settings.model_copy(update={"cluster": cluster and str(cluster)}))
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several batches per table in a small run."""
+    monkeypatch.setattr(stages, "BATCH_SIZE", 3_000)
 
 
 def test_plain_threads_and_processes_are_bit_identical(tmp_path: Path, prefect_api: str) -> None:
