@@ -31,6 +31,7 @@ FEWEST_LABELS_PER_ROUND = 8
 EXPLORE_FIRST = 0.5
 EXPLORE_LATER = 0.15
 RESERVED_FOR_BINDING = 1
+KEPT_FOR_LATER = 0.6
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,8 @@ def _round(
     )
     stages.score(number, table)
     remaining = budget.max_labels - RESERVED_FOR_BINDING - outcome.labels
+    tables_left = max(0, len(sizes) - number)
+    expected = _expected(budget, remaining, tables_left)
     route = stages.call(
         route_round,
         RouteItem(
@@ -181,8 +184,8 @@ def _round(
             number,
             table.number,
             table.batches,
-            expected_labels=_expected(budget, remaining, len(sizes) - number),
-            most_labels=max(1, remaining),
+            expected_labels=expected,
+            most_labels=max(1, int(remaining - KEPT_FOR_LATER * expected * tables_left)),
             explore_share=EXPLORE_FIRST if number == 1 else EXPLORE_LATER,
         ),
         "train",
