@@ -25,7 +25,7 @@ PILOT_SHARE = 0.2
 MOST_PILOT = 200_000
 FEWEST_PILOT = 2_000
 MIN_ROUNDS = 3
-MIN_EFFECTIVE = 10.0
+MIN_LABELS = 10
 PLANNED_ROUNDS = 6
 FEWEST_LABELS_PER_ROUND = 8
 EXPLORE_FIRST = 0.5
@@ -229,8 +229,7 @@ def _expected(budget: Budget, remaining: int, tables_left: int) -> float:
 def _stop(budget: Budget, outcome: LoopOutcome) -> str:
     number = len(outcome.rounds)
     errors = [c.estimate.relative_standard_error for c in outcome.combined]
-    supported = all(c.correction_effective_samples >= MIN_EFFECTIVE for c in outcome.combined)
-    enough = supported and number >= min(MIN_ROUNDS, budget.max_rounds)
+    enough = outcome.labels >= MIN_LABELS and number >= min(MIN_ROUNDS, budget.max_rounds)
     if enough and max(errors) <= budget.target_error:
         return "target error reached"
     if number >= budget.max_rounds:
