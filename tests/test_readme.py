@@ -41,31 +41,27 @@ def files() -> dict[str, str]:
 RUN = [command for command in commands() if command not in NOT_RUN_HERE]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the reader of the README stands: the repository's data and the README's files."""
-    place = tmp_path_factory.mktemp("readme")
-    (place / "data").symlink_to(ROOT / "data")
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_readme_commands_run_as_written(tmp_path: Path, command_path: str) -> None:
+    """In the README's order and in one folder: later commands use what earlier ones leave."""
+    (tmp_path / "data").symlink_to(ROOT / "data")
     for name, content in files().items():
-        (place / name).write_text(content, encoding="utf-8")
-    return place
-
-
-@pytest.mark.xdist_group("readme")
-@pytest.mark.parametrize("command", RUN, ids=[f"{n}-{c.split()[1]}" for n, c in enumerate(RUN, 1)])
-def test_readme_command(command: str, folder: Path, command_path: str) -> None:
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", command],
-        cwd=folder,
-        env=os.environ | {"PATH": command_path},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.strip()
-    assert "Traceback" not in done.stderr
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    assert len(RUN) >= 7
+    for command in RUN:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", command],
+            cwd=tmp_path,
+            env=os.environ | {"PATH": command_path},
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stderr[-3000:]}"
+        assert done.stdout.strip(), command
+        assert "Traceback" not in done.stderr, command
 
 
 def test_what_is_not_run_is_in_the_readme() -> None:
