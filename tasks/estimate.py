@@ -23,6 +23,10 @@ from tasks.labels import read_labels
 from tasks.paths import routed_path
 from tasks.routing import RouteRecord, read_scored_table
 
+# Relative variance of one insertion's term, typical of adaptive tables. A fixed number, since a
+# table's own estimate would give less weight to tables that happened to catch a large term.
+TABLE_SPREAD = 50.0
+
 
 @dataclass(frozen=True)
 class EstimateItem:
@@ -87,7 +91,7 @@ def estimate_round(item: EstimateItem) -> list[RoundRecord]:
         estimate = RoundEstimate(
             table=item.table,
             moments=corrected_moments(beta, weight, surrogate, labelled, table.insertions),
-            predicted_relative_variance=design + item.route.predicted_table_variance[k] / scale,
+            predicted_relative_variance=design + TABLE_SPREAD / table.insertions,
             predicted_relative_design_variance=design,
         )
         records.append(

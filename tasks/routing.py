@@ -57,7 +57,6 @@ class RouteRecord:
         insertions: N of the table, overlapping ones included.
         overlap_fraction: share of the uniform volume inside the hard core.
         predicted_design_variance: of <W>, per temperature.
-        predicted_table_variance: of <W>, per temperature.
         surrogate_mean: <W> by the surrogate alone, per temperature.
         baseline_mean: <W> by the baseline alone, per temperature.
     """
@@ -67,7 +66,6 @@ class RouteRecord:
     insertions: int
     overlap_fraction: float
     predicted_design_variance: tuple[float, ...]
-    predicted_table_variance: tuple[float, ...]
     surrogate_mean: tuple[float, ...]
     baseline_mean: tuple[float, ...]
 
@@ -174,9 +172,6 @@ def route_round(item: RouteItem) -> RouteRecord:
         predicted_design_variance=tuple(
             predicted_design_variance(t, weight, mean, spread, probability) / count**2
             for t in context.temperatures_k
-        ),
-        predicted_table_variance=tuple(
-            float(m.table_covariance[0, 0]) for m in moments["surrogate"]
         ),
         surrogate_mean=tuple(float(m.mean[0]) for m in moments["surrogate"]),
         baseline_mean=tuple(float(m.mean[0]) for m in moments["baseline"]),
