@@ -105,11 +105,6 @@ class Guest:
     source: str = ""
 
     @property
-    def is_charged(self) -> bool:
-        """Whether any site carries a charge."""
-        return bool(np.any(self.charges_e != 0.0))
-
-    @property
     def radius_angstrom(self) -> float:
         """Largest distance of a site or atom from the body-frame origin, angstrom."""
         every = np.vstack([self.positions_angstrom, self.atom_positions_angstrom])

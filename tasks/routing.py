@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,7 @@ from data.schemas import PLACEMENT_COLUMNS, PROBABILITIES, ROUTED
 from data.store import read_columns, write_json, write_table
 from data.streams import stream
 from tasks.context import load_context, reference_level
+from tasks.labels import read_labels
 from tasks.paths import (
     probability_path,
     routed_path,
@@ -112,15 +111,6 @@ def label_key(reference_key: str, system_hash: str, placement: np.ndarray) -> st
     return content_hash(reference_key, system_hash, np.asarray(placement, dtype=np.float64))
 
 
-def known_labels(run_dir: str, rounds: Iterable[int]) -> set[str]:
-    """Return the keys of the labels that given rounds paid for."""
-    keys: set[str] = set()
-    for number in rounds:
-        for path in sorted((Path(run_dir) / "labels").glob(f"round-{number:02d}-*.parquet")):
-            keys.update(read_columns(path, ["label_key"])["label_key"].tolist())
-    return keys
-
-
 def _probabilities_exist(item: RouteItem) -> bool:
     paths = (probability_path(item.run_dir, item.round_number, k) for k in range(item.batches))
     return all(path.exists() for path in paths)
@@ -153,7 +143,7 @@ def route_round(item: RouteItem) -> RouteRecord:
     chosen, probability = draw(rng, routing.probability, item.most_labels)
     _write_probabilities(item, table, probability)
     keys = _write_routed(item, table, chosen, probability)
-    known = known_labels(item.run_dir, range(1, item.round_number))
+    known = set(read_labels(item.run_dir, range(1, item.round_number))["label_key"].tolist())
     count = table.insertions
     moments = {
         name: [
