@@ -53,8 +53,10 @@ def reduce_to_primitive(host: Host) -> Host:
     """Return the host in a primitive cell, atoms at the same places in space.
 
     Atoms count as equal when element, label and charge (within 1e-4 e) agree, so a label that
-    selects a force-field type is never lost [1]. The primitive vectors are integer-related to
-    the given ones and Niggli-reduced; a cell that is already primitive comes back unchanged.
+    selects a force-field type is not lost [1]. Labels that number the atoms of the cell (C1, C2,
+    C3 ..., no two alike) tell nothing apart and do not count: files written in P1 have them. The
+    primitive vectors are integer-related to the given ones and Niggli-reduced; a cell that is
+    already primitive comes back unchanged.
     """
     import spglib
 
@@ -97,9 +99,21 @@ def _kinds(host: Host) -> np.ndarray:
     order = np.argsort(charges, kind="stable")
     level = np.zeros(len(charges), dtype=int)
     level[order] = np.concatenate([[0], np.cumsum(np.diff(charges[order]) > SAME_CHARGE_E)])
-    keys = list(zip(host.elements, host.labels, level.tolist(), strict=True))
+    labels = host.elements if _numbered(host) else host.labels
+    keys = list(zip(host.elements, labels, level.tolist(), strict=True))
     numbers = {key: index + 1 for index, key in enumerate(dict.fromkeys(keys))}
     return np.array([numbers[key] for key in keys])
+
+
+def _numbered(host: Host) -> bool:
+    """Whether the labels are element and running number, no two alike."""
+    if len(set(host.labels)) < len(host.labels):
+        return False
+    pairs = zip(host.labels, host.elements, strict=True)
+    return all(
+        label[: len(element)].capitalize() == element and label[len(element) :].isdigit()
+        for label, element in pairs
+    )
 
 
 def _primitive_lattice(lattice: np.ndarray, primitive: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from chem.estimator import Moments
 from data.records import Estimate
@@ -142,7 +142,8 @@ def _guarded_design(
 def _pooled(weights: np.ndarray, sizes: Sequence[float]) -> float:
     """Return the effective size of a weighted average of samples of given sizes."""
     safe = np.maximum(np.asarray(sizes, dtype=float), 1.0)
-    return float(1.0 / np.sum(weights**2 / safe))
+    inverse = float(np.sum(weights**2 / safe))
+    return 1.0 / inverse if inverse > 0 else float("inf")
 
 
 def interval(estimate: Estimate, degrees_of_freedom: float) -> tuple[float, float]:
@@ -154,7 +155,7 @@ def interval(estimate: Estimate, degrees_of_freedom: float) -> tuple[float, floa
     """
     if estimate.mean <= 0:
         return 0.0, float("inf")
-    quantile = float(student_t.ppf(0.5 + CONFIDENCE / 2, degrees_of_freedom))
+    quantile = float(stdtrit(degrees_of_freedom, 0.5 + CONFIDENCE / 2))
     spread = np.sqrt(np.log1p(estimate.relative_standard_error**2))
     return (
         float(estimate.mean * np.exp(-quantile * spread)),

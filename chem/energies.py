@@ -16,14 +16,22 @@ from chem.geometry import (
     rows_times_matrix,
     wrap_fractional,
 )
+from chem.pair_potential import (
+    TRUNCATIONS,
+    core_radii_angstrom,
+    cutoff_terms,
+    quantum_angstrom2,
+)
 from chem.rotations import rotate_sites
 from chem.tails import tail_energy_kj_per_mol
-from data.constants import COULOMB_KJ_ANGSTROM_PER_MOL_E2, GAS_CONSTANT_KJ_PER_MOL_K
+from data.constants import COULOMB_KJ_ANGSTROM_PER_MOL_E2
 from data.errors import NetChargeError, SettingsError
 from data.records import Guest, Host, PairTable, content_hash
 
 if TYPE_CHECKING:
     from chem.kernels import Charges
+
+__all__ = ["ClassicalModel", "ClassicalSettings", "core_radii_angstrom"]
 
 _CHUNK = 16_384
 _NEUTRAL_TOLERANCE_E = 1e-3
@@ -36,15 +44,18 @@ class ClassicalSettings:
     Attributes:
         cutoff_angstrom: cutoff of Lennard-Jones and of the real part of Ewald.
         lj: "truncated" cuts the pair energy at the cutoff, "shifted" also subtracts its
-            value there.
+            value there, "force-shifted" its value and its slope (see `chem.pair_potential`).
         tail_correction: add the analytic tail; only with "truncated".
         ewald_precision: relative precision, see `chem.ewald`; between 1e-8 and 1e-3.
+        feynman_hibbs_k: temperature of the Feynman-Hibbs effective potential, kelvin; the
+            energies then hold for this temperature alone. None for a classical guest.
     """
 
     cutoff_angstrom: float = 12.0
     lj: str = "truncated"
     tail_correction: bool = False
     ewald_precision: float = 1e-6
+    feynman_hibbs_k: float | None = None
 
     def __post_init__(self) -> None:
         """Check the bounds.
@@ -56,9 +67,9 @@ class ClassicalSettings:
             raise SettingsError(
                 f"the cutoff must be a positive length in angstrom, got {self.cutoff_angstrom}"
             )
-        if self.lj not in ("truncated", "shifted"):
-            raise SettingsError(f'lj must be "truncated" or "shifted", got {self.lj!r}')
-        if self.tail_correction and self.lj == "shifted":
+        if self.lj not in TRUNCATIONS:
+            raise SettingsError(f"lj must be one of {', '.join(TRUNCATIONS)}, got {self.lj!r}")
+        if self.tail_correction and self.lj != "truncated":
             raise SettingsError(
                 "a tail correction belongs to the truncated potential; a shifted one has none. "
                 "Use lj truncated, or leave the tail correction out"
@@ -67,28 +78,11 @@ class ClassicalSettings:
             raise SettingsError(
                 f"ewald_precision must lie between 1e-8 and 1e-3, got {self.ewald_precision}"
             )
-
-
-def core_radii_angstrom(
-    epsilon_kj_per_mol: np.ndarray, sigma_angstrom: np.ndarray, core_energy_k: float
-) -> np.ndarray:
-    """Return the distance where the Lennard-Jones pair energy reaches the core energy.
-
-    Solves 4 eps ((s/r)^12 - (s/r)^6) = E, that is (s/r)^6 = (1 + sqrt(1 + E/eps)) / 2.
-
-    Args:
-        epsilon_kj_per_mol: well depths, kJ/mol.
-        sigma_angstrom: diameters, angstrom, same shape.
-        core_energy_k: core energy over k_B, kelvin.
-
-    Returns:
-        Radii in angstrom, zero where the pair does not interact.
-    """
-    energy = core_energy_k * GAS_CONSTANT_KJ_PER_MOL_K
-    interacting = (epsilon_kj_per_mol > 0.0) & (sigma_angstrom > 0.0)
-    depth = np.where(interacting, epsilon_kj_per_mol, 1.0)
-    sixth_power = 0.5 * (1.0 + np.sqrt(1.0 + energy / depth))
-    return np.where(interacting, sigma_angstrom / sixth_power ** (1.0 / 6.0), 0.0)
+        kelvin = self.feynman_hibbs_k
+        if kelvin is not None and not (math.isfinite(kelvin) and kelvin > 0.0):
+            raise SettingsError(
+                f"feynman_hibbs_k must be a positive temperature in K or None, got {kelvin}"
+            )
 
 
 class ClassicalModel:
@@ -101,6 +95,7 @@ class ClassicalModel:
     Attributes:
         host, guest, pairs, settings: what it was built from.
         core_radii_angstrom: (m, n) core radius of guest site by host atom, angstrom.
+        quantum_angstrom2: Q of the Feynman-Hibbs potential, zero for a classical guest.
         tail_energy_kj_per_mol: the constant tail correction included in every energy.
         hash: content hash of all of it.
     """
@@ -145,9 +140,15 @@ class ClassicalModel:
             self.core_radii_angstrom = np.minimum(
                 self.core_radii_angstrom, extra_core_radii_angstrom
             )
+        self.quantum_angstrom2 = self._quantum()
         self.tail_energy_kj_per_mol = self._tail()
         self.hash = content_hash(
-            host.hash, guest.hash, pairs.hash, astuple(self.settings), self.core_radii_angstrom
+            host.hash,
+            guest.hash,
+            pairs.hash,
+            astuple(self.settings),
+            self.quantum_angstrom2,
+            self.core_radii_angstrom,
         )
         self._lattice = np.array(host.lattice_angstrom, dtype=np.float64, order="C")
         self._inverse = np.ascontiguousarray(np.linalg.inv(self._lattice))
@@ -225,6 +226,12 @@ class ClassicalModel:
                     "neutral host and guest. Correct the charges, or use none"
                 )
 
+    def _quantum(self) -> float:
+        kelvin = self.settings.feynman_hibbs_k
+        if kelvin is None:
+            return 0.0
+        return quantum_angstrom2(self.guest.molar_mass_g_per_mol, kelvin)
+
     def _tail(self) -> float:
         if not self.settings.tail_correction:
             return 0.0
@@ -233,6 +240,7 @@ class ClassicalModel:
             self.pairs.sigma_angstrom,
             self.settings.cutoff_angstrom,
             self.host.volume_angstrom3,
+            self.quantum_angstrom2,
         )
 
     def _prepare(self) -> None:
@@ -245,12 +253,15 @@ class ClassicalModel:
         reach = np.where((epsilon > 0.0).any(axis=0) | self.pairs.has_charges, cutoff, 0.0)
         near = self._neighbours(types, reach)
         close = self._neighbours(types, core.max(axis=0, initial=0.0))
-        sixth = (sigma / cutoff) ** 6
-        shifted = float(self.settings.lj == "shifted")
+        shift, slope = cutoff_terms(
+            epsilon, sigma, cutoff, self.settings.lj, self.quantum_angstrom2
+        )
         pairs = Pairs(
             four_epsilon=4.0 * epsilon,
             sigma2=sigma * sigma,
-            shift=shifted * 4.0 * epsilon * (sixth * sixth - sixth),
+            shift=shift,
+            slope=slope,
+            quantum=self.quantum_angstrom2,
             cutoff2=cutoff * cutoff,
             starts=near.starts,
             positions=near.positions_angstrom,

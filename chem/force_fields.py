@@ -14,8 +14,9 @@ The YAML form (all keys but ``name`` and ``types`` are optional)::
     guest_charges: {O_co2: -0.35}         # e, likewise
     pairs:                                # override the mixing rule
       - {types: [O_co2, Zn1], epsilon_k: 50.0, sigma_angstrom: 3.0}
-    truncation: truncated                 # or shifted
+    truncation: truncated                 # or shifted, or force-shifted
     tail_correction: false
+    cutoff_angstrom: 12.0
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from chem.json_files import checked
 from chem.mixing import mix_pairs
 from chem.raspa import (
-    checked,
     lennard_jones,
     mixing_rule,
     read_force_field,
@@ -68,8 +69,9 @@ class ForceFieldModel(BaseModel):
     guest_types: dict[str, Parameters] = Field(default={}, description="likewise for guest sites")
     guest_charges: dict[str, Number] = Field(default={}, description="charge of a guest site, e")
     pairs: list[PairModel] = Field(default=[], description="overrides of the mixing rule")
-    truncation: str | None = Field(default=None, description="truncated or shifted")
+    truncation: str | None = Field(default=None, description="truncated, shifted or force-shifted")
     tail_correction: bool | None = Field(default=None, description="analytic tail")
+    cutoff_angstrom: Number | None = Field(default=None, gt=0.0, description="cutoff, angstrom")
 
 
 def bundled_force_fields() -> tuple[str, ...]:
@@ -129,6 +131,7 @@ def _from_yaml(source: str | Path, where: str) -> ForceField:
         mixing=mixing_rule(model.mixing_rule, where),
         truncation=truncation_method(model.truncation, where),
         tail_correction=model.tail_correction,
+        cutoff_angstrom=model.cutoff_angstrom,
         source=model.source.strip() or where,
     )
 
@@ -150,6 +153,12 @@ def _refuse_strangers(model: ForceFieldModel, where: str) -> None:
         raise ForceFieldError(
             f"{where}: charges or elements are given for {', '.join(strangers)}, which types does "
             "not list. Add them to types or correct the names."
+        )
+    lost = [p.types for p in model.pairs if not set(p.types) & set(model.types)]
+    if lost:
+        raise ForceFieldError(
+            f"{where}: the pair {' with '.join(lost[0])} has no host type, so that it would never "
+            "be used. Add one of them to types or correct the names."
         )
     both = sorted(set(model.types) & {*model.guest_types, *model.guest_charges})
     if both:

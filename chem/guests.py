@@ -15,7 +15,8 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from chem.raspa import checked, read_molecule
+from chem.json_files import checked
+from chem.raspa_molecules import read_molecule
 from chem.site_types import ForceField
 from chem.yaml_files import read_yaml_mapping
 from data.bundled import bundled_files, match_name, unknown_name
@@ -68,6 +69,18 @@ class GuestModel(BaseModel):
 def bundled_guests() -> tuple[str, ...]:
     """Return the names of the bundled guests."""
     return tuple(sorted({model.name for model in _bundled().values()}))
+
+
+def guest_aliases() -> dict[str, tuple[str, ...]]:
+    """Return the other names of every bundled guest, by its name."""
+    models = {model.name: model for model in _bundled().values()}
+    return {name: tuple(models[name].aliases) for name in sorted(models)}
+
+
+def guest_note(name: str) -> str:
+    """Return the remark of a bundled guest, empty for any other."""
+    known = match_name(name, _bundled())
+    return _bundled()[known].note.strip() if known is not None else ""
 
 
 @cache
@@ -188,6 +201,7 @@ def _from_raspa(path: Path, force_field: ForceField | None) -> Guest:
         sigma=parameters[:, 2],
         elements=elements,
         atoms=atoms,
+        mass=_declared_mass(types, force_field),
         source=str(path),
     )
 
@@ -201,6 +215,13 @@ def _parameters(name: str, force_field: ForceField | None) -> tuple[float, float
     if site.epsilon_k is None or site.sigma_angstrom is None:
         return charge, 0.0, 1.0
     return charge, site.epsilon_k, site.sigma_angstrom
+
+
+def _declared_mass(types: tuple[str, ...], force_field: ForceField | None) -> float:
+    """Return the sum of the force field's masses of the sites, NaN where one is missing."""
+    known = force_field.types if force_field is not None else {}
+    masses = [known[name].mass_g_per_mol if name in known else None for name in types]
+    return sum(np.nan if mass is None else mass for mass in masses)
 
 
 def _is_united_atom(name: str) -> bool:
@@ -257,6 +278,6 @@ def _guest(
         sigma_angstrom=rest["sigma"],
         atom_elements=elements,
         atom_positions_angstrom=atoms - centre,
-        molar_mass_g_per_mol=float(masses.sum()) if elements else float("nan"),
+        molar_mass_g_per_mol=float(masses.sum()) if elements else rest.get("mass", float("nan")),
         source=rest["source"],
     )

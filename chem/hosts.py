@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -14,12 +13,13 @@ from chem.cells import (
     replicate,
     shortest_lattice_vector_angstrom,
 )
+from chem.charges.assign import ESTIMATES, assign_charges, method_name
+from chem.charges.net_charge import neutralise
 from chem.cif import CifAtoms, read_cif, write_cif
 from data.bundled import bundled_files, match_name, unknown_name
 from data.constants import ANGSTROM3_PER_M3, AVOGADRO_PER_MOL, GRAM_PER_KG
 from data.errors import (
     HostError,
-    NetChargeError,
     OverlappingAtomsError,
     StructureError,
 )
@@ -39,10 +39,6 @@ __all__ = [
 
 CLOSEST_APPROACH_ANGSTROM = 0.5
 """Two different host atoms are never closer than this in a sound structure."""
-NET_CHARGE_PER_ATOM_E = 1e-3
-"""A net charge up to this much per atom is rounding, and is spread evenly over the atoms."""
-EXACTLY_NEUTRAL_E = 1e-8
-NOTEWORTHY_CHARGE_E = 1e-4
 
 
 def bundled_hosts() -> tuple[str, ...]:
@@ -50,14 +46,13 @@ def bundled_hosts() -> tuple[str, ...]:
     return tuple(bundled_files("hosts", ".cif"))
 
 
-def load_host(
-    name_or_path: str, *, charges: Literal["cif", "none"] = "cif", primitive: bool = True
-) -> Host:
+def load_host(name_or_path: str, *, charges: str = "cif", primitive: bool = True) -> Host:
     """Load a bundled host or a CIF file, expand its symmetry and check it.
 
     Args:
         name_or_path: bundled name (letter case ignored) or path of a CIF file.
-        charges: ``cif`` keeps the file's partial charges, ``none`` drops them.
+        charges: ``cif`` keeps the file's partial charges, ``none`` drops them, ``eqeq`` and
+            ``eeq`` estimate others, a path reads them (`chem.charges.assign_charges`).
         primitive: reduce to a primitive cell; energies do not change.
 
     Returns:
@@ -67,15 +62,17 @@ def load_host(
         HostError: no such file, and no bundled host of that name.
         StructureError: or one of its kinds; the file makes no physical sense.
         NetChargeError: the partial charges do not add up to zero.
+        SettingsError: ``charges`` is neither a method nor a file.
     """
+    method = method_name(charges)
     name, text, origin = _find(name_or_path)
     atoms = read_cif(text, origin)
     _refuse_overlaps(atoms, origin)
-    values, notes = atoms.charges_e, list(atoms.notes)
-    if charges == "none":
-        values = None
-    elif values is not None:
-        values = _neutral(values, origin, notes)
+    values, notes = None, list(atoms.notes)
+    if method == "cif" and atoms.charges_e is not None:
+        neutral = neutralise(atoms.charges_e, origin)
+        values = neutral.values_e
+        notes += [neutral.note] if neutral.note else []
     host = Host(
         name=name,
         lattice_angstrom=atoms.lattice_angstrom,
@@ -86,7 +83,11 @@ def load_host(
         source=_source(text, origin),
         notes=tuple(notes),
     )
-    return reduce_to_primitive(host) if primitive else host
+    if method == "file":  # before the cell is reduced: it may go by atom number
+        host = assign_charges(host, charges)
+    if primitive:
+        host = reduce_to_primitive(host)
+    return assign_charges(host, method) if method in ESTIMATES else host
 
 
 def _find(name_or_path: str) -> tuple[str, str, str]:
@@ -156,23 +157,6 @@ def _refuse_overlaps(atoms: CifAtoms, origin: str) -> None:
         f"closer than {CLOSEST_APPROACH_ANGSTROM} angstrom.{hint} Remove duplicates, alternative "
         "positions or a wrong symmetry."
     )
-
-
-def _neutral(values: np.ndarray, origin: str, notes: list[str]) -> np.ndarray:
-    """Return charges that add up to zero; refuse a net charge beyond rounding."""
-    net = float(values.sum())
-    if abs(net) <= EXACTLY_NEUTRAL_E:
-        return values
-    limit = NET_CHARGE_PER_ATOM_E * len(values)
-    if abs(net) > limit:
-        raise NetChargeError(
-            f"{origin}: the partial charges of the cell add up to {net:+.4f} e over {len(values)} "
-            f"atoms; up to {limit:.3g} e would pass as rounding. Correct the charges, or use "
-            "--charges none."
-        )
-    if abs(net) > NOTEWORTHY_CHARGE_E:
-        notes.append(f"net charge of {net:+.2e} e per cell spread evenly over {len(values)} atoms")
-    return values - net / len(values)
 
 
 @cache

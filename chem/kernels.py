@@ -35,11 +35,18 @@ class Cores(NamedTuple):
 
 
 class Pairs(NamedTuple):
-    """Lennard-Jones terms (m, types) in kJ/mol and square angstrom, and the neighbour list."""
+    """Lennard-Jones terms (m, types), and the neighbour list.
+
+    Four times epsilon and the shift are in kJ/mol, sigma2 in square angstrom, the slope
+    (zero unless the force is shifted too) in kJ/(mol angstrom); quantum is Q of
+    `chem.pair_potential` in square angstrom, zero for a classical guest.
+    """
 
     four_epsilon: np.ndarray
     sigma2: np.ndarray
     shift: np.ndarray
+    slope: np.ndarray
+    quantum: float
     cutoff2: float
     starts: np.ndarray
     positions: np.ndarray
@@ -63,15 +70,28 @@ class Charges(NamedTuple):
 
 @numba.njit(**_INLINED)
 def lennard_jones(
-    r2: float, four_epsilon: float, sigma2: float, shift: float
+    r2: float, four_epsilon: float, sigma2: float, shift: float, slope: float, quantum: float
 ) -> tuple[float, float]:
-    """Return u and du/d(r^2) of 4 eps ((s/r)^12 - (s/r)^6) - shift."""
+    """Return u and du/d(r^2) of w(r) - shift - slope r, the potential of every pair.
+
+    w = v + Q (v'' + 2 v'/r) with v = 4 eps ((s/r)^12 - (s/r)^6); Q is zero for a classical
+    guest, see `chem.pair_potential`.
+    """
     inverse = 1.0 / r2
     attraction = sigma2 * inverse
     attraction = attraction * attraction * attraction
     repulsion = attraction * attraction
     energy = four_epsilon * (repulsion - attraction) - shift
-    return energy, four_epsilon * (3.0 * attraction - 6.0 * repulsion) * inverse
+    derivative = four_epsilon * (3.0 * attraction - 6.0 * repulsion) * inverse
+    if quantum != 0.0:
+        spread = four_epsilon * quantum * inverse
+        energy += spread * (132.0 * repulsion - 30.0 * attraction)
+        derivative += spread * inverse * (120.0 * attraction - 924.0 * repulsion)
+    if slope != 0.0:
+        distance = math.sqrt(r2)
+        energy -= slope * distance
+        derivative -= 0.5 * slope / distance
+    return energy, derivative
 
 
 @numba.njit(**_INLINED)
@@ -109,7 +129,13 @@ def _overlaps(point: np.ndarray, site: int, here: int, cores: Cores) -> bool:
 
 @numba.njit(**_INLINED)
 def _lennard_jones_run(
-    point: np.ndarray, site: int, kind: int, here: int, pairs: Pairs
+    point: np.ndarray,
+    site: int,
+    kind: int,
+    here: int,
+    pairs: Pairs,
+    slope: float,
+    quantum: float,
 ) -> tuple[float, float, float, float]:
     """Sum one stretch of like host atoms: energy, and force on the site."""
     positions, cutoff2 = pairs.positions, pairs.cutoff2
@@ -120,10 +146,10 @@ def _lennard_jones_run(
     for j in range(pairs.starts[here, kind], pairs.starts[here, kind + 1]):
         dx, dy, dz = x - positions[0, j], y - positions[1, j], z - positions[2, j]
         r2 = dx * dx + dy * dy + dz * dz
-        u, slope = lennard_jones(r2, four_epsilon, sigma2, shift)
+        u, derivative = lennard_jones(r2, four_epsilon, sigma2, shift, slope, quantum)
         inside = r2 < cutoff2
         energy += u if inside else 0.0
-        push = -2.0 * slope if inside else 0.0
+        push = -2.0 * derivative if inside else 0.0
         fx += push * dx
         fy += push * dy
         fz += push * dz
@@ -216,7 +242,11 @@ def _site_energy(
     energy, fx, fy, fz = 0.0, 0.0, 0.0, 0.0
     for kind in range(pairs.four_epsilon.shape[1]):
         if pairs.four_epsilon[site, kind] != 0.0:
-            u, px, py, pz = _lennard_jones_run(point, site, kind, here, pairs)
+            slope, quantum = pairs.slope[site, kind], pairs.quantum
+            if slope == 0.0 and quantum == 0.0:  # constants, so that the plain loop stays plain
+                u, px, py, pz = _lennard_jones_run(point, site, kind, here, pairs, 0.0, 0.0)
+            else:
+                u, px, py, pz = _lennard_jones_run(point, site, kind, here, pairs, slope, quantum)
             energy += u
             fx, fy, fz = fx + px, fy + py, fz + pz
     q = charges.guest[site]

@@ -63,12 +63,17 @@ def mix_pairs(
     guest_charges = np.zeros(len(guest.site_types))
     host_charges = np.zeros(len(host.elements))
     sources = [f"force field {ff.name}: {ff.source}", f"guest {guest.name}: {guest.source}"]
-    if charges == "cif":
+    if charges == "none":
+        sources.append("charges: none, as asked")
+    elif ff.without_charges:
+        sources.append(f"charges: none, as force field {ff.name} says")
+    else:
         guest_charges = _guest_charges(guest, ff)
         if guest_charges.any():
             host_charges = _host_charges(host, host_types, guest, ff, sources)
-    else:
-        sources.append("charges: none, as asked")
+    explicit = _explicit_pairs(host_types, guest, ff)
+    if explicit:
+        sources.append(f"pairs given by {ff.name} in place of mixing: " + ", ".join(explicit))
     silent = sorted({t.name for t in host_types if t.epsilon_k is None})
     if silent:
         sources.append(
@@ -151,6 +156,17 @@ def _pair_tables(
     return table[0][:, column], table[1][:, column]
 
 
+def _explicit_pairs(host_types: list[SiteType], guest: Guest, ff: ForceField) -> list[str]:
+    """Return the pairs that an override decides, as text."""
+    hosts = sorted({t.name for t in host_types})
+    return [
+        f"{site}-{name}"
+        for site in dict.fromkeys(guest.site_types)
+        for name in hosts
+        if sorted_pair(site, name) in ff.pairs
+    ]
+
+
 def _guest_charges(guest: Guest, ff: ForceField) -> np.ndarray:
     """Return the charges of the guest sites; they must add up to zero."""
     charges, origins = np.array(guest.charges_e, dtype=float), []
@@ -188,7 +204,8 @@ def _host_charges(
         raise MissingChargesError(
             f"Guest {guest.name} is charged, but host {host.name} has no partial charges and "
             f"force field {ff.name} has none for {', '.join(lacking[:8])}. Give a CIF with a "
-            "column _atom_site_charge, or use --charges none to leave charges out."
+            "column _atom_site_charge or --charges FILE, let --charges eqeq or eeq estimate them, "
+            "or use --charges none to leave charges out."
         )
     charges = np.array([t.charge_e for t in types], dtype=float)
     net = float(charges.sum())

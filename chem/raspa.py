@@ -1,40 +1,43 @@
-"""Reads RASPA3's ``force_field.json`` and molecule JSON files as they are.
+"""Reads RASPA3's ``force_field.json`` as it is.
 
-Keys that do not bear on a rigid guest in a rigid host (printing, critical constants, sources)
-are passed over; potentials other than Lennard-Jones are refused by name.
+Keys that do not bear on a rigid guest in a rigid host (printing, critical constants, sources,
+Ewald and grid parameters) are passed over; potentials other than Lennard-Jones and truncation
+pair by pair are refused by name. As in RASPA3, letter case of keys is ignored, a file without
+TruncationMethod truncates, and the pairs of BinaryInteractions win over the mixing rule.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
+from chem.json_files import Finite, RaspaEntry, checked, read_json_object
 from chem.site_types import ForceField, Mixing, SiteType, Truncation, sorted_pair
-from data.errors import ForceFieldError, GuestError, InputError
+from data.errors import ForceFieldError
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Model = TypeVar("Model", bound=BaseModel)
+CutOff = Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | Literal["auto"] | None
+Names = tuple[str, str]
 
 MIXING_RULES: dict[str, Mixing] = {
     "lorentz-berthelot": "lorentz-berthelot",
     "jorgensen": "geometric",
     "geometric": "geometric",
 }
-TRUNCATIONS: dict[str, Truncation] = {"truncated": "truncated", "shifted": "shifted"}
+TRUNCATIONS: dict[str, Truncation] = {
+    "truncated": "truncated",
+    "shifted": "shifted",
+    "force-shifted": "force-shifted",
+}
 NO_INTERACTION = {"none", "zero", "zero-potential"}
+LENNARD_JONES = {"lennard-jones", "lennardjones"}
+FORCE_SHIFTED = {"lennard-jones-shifted-force", "lennardjonesshiftedforce"}
+FEYNMAN_HIBBS = {"feynman-hibbs-lennard-jones", "feynmannhibbs"}
 
 
-class _Entry(BaseModel):
-    """Base of RASPA records: unknown keys are comments."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
-class PseudoAtom(_Entry):
+class PseudoAtom(RaspaEntry):
     """One entry of PseudoAtoms."""
 
     name: str = Field(min_length=1, description="type name")
@@ -44,7 +47,7 @@ class PseudoAtom(_Entry):
     charge: Finite | None = Field(default=None, description="partial charge, e")
 
 
-class SelfInteraction(_Entry):
+class SelfInteraction(RaspaEntry):
     """One entry of SelfInteractions."""
 
     name: str = Field(min_length=1, description="type name")
@@ -52,15 +55,15 @@ class SelfInteraction(_Entry):
     parameters: list[Finite] = Field(default=[], description="[epsilon/k_B in K, sigma in A]")
 
 
-class BinaryInteraction(_Entry):
+class BinaryInteraction(RaspaEntry):
     """One entry of BinaryInteractions."""
 
-    names: tuple[str, str] = Field(description="the two type names")
+    names: Names = Field(description="the two type names")
     type: str = Field(default="lennard-jones", description="kind of potential")
     parameters: list[Finite] = Field(default=[], description="[epsilon/k_B in K, sigma in A]")
 
 
-class ForceFieldFile(_Entry):
+class ForceFieldFile(RaspaEntry):
     """The whole force_field.json; keys in lower case."""
 
     pseudoatoms: list[PseudoAtom] = Field(default=[], description="types, charges and masses")
@@ -69,63 +72,22 @@ class ForceFieldFile(_Entry):
     mixingrule: str = Field(default="Lorentz-Berthelot", description="rule for unlike types")
     truncationmethod: str | None = Field(default=None, description="truncated or shifted")
     tailcorrections: bool | None = Field(default=None, description="analytic tail")
+    cutoffframeworkvdw: CutOff = Field(default=None, description="host-guest cutoff, angstrom")
+    cutoffvdw: CutOff = Field(default=None, description="every Lennard-Jones cutoff, angstrom")
+    cutoff: CutOff = Field(default=None, description="every cutoff, angstrom")
+    chargemethod: str = Field(default="Ewald", description="Ewald or None")
+    shiftedpotentialpairs: list[Names] = Field(default=[], description="pairs to shift")
+    truncatedpotentialpairs: list[Names] = Field(default=[], description="pairs to truncate")
+    tailcorrectionpairs: list[Names] = Field(default=[], description="pairs with a tail")
+    notailcorrectionpairs: list[Names] = Field(default=[], description="pairs without a tail")
 
-
-Vector = tuple[Finite, Finite, Finite]
-
-
-class NamedPosition(_Entry):
-    """A pseudo-atom of a molecule written as an object."""
-
-    name: str = Field(min_length=1, description="type name")
-    position: Vector = Field(description="position, angstrom")
-
-
-class MoleculeFile(_Entry):
-    """A molecule JSON; keys in lower case."""
-
-    pseudoatoms: list[tuple[str, Vector] | NamedPosition] = Field(
-        min_length=1, description="[type, [x, y, z] in angstrom] of every site"
-    )
-    type: str = Field(default="rigid", description="rigid or flexible")
-
-
-def explain(error: ValidationError) -> str:
-    """Return the first three complaints of a pydantic error in one line, places first."""
-    parts = []
-    for item in error.errors()[:3]:
-        place = ".".join(str(step) for step in item["loc"]) or "top level"
-        parts.append(f"{place}: {item['msg'].lower()} (found {item['input']!r:.60})")
-    more = f" (and {error.error_count() - 3} more)" if error.error_count() > 3 else ""
-    return "; ".join(parts) + more
-
-
-def read_json_object(path: Path, raised: type[InputError]) -> dict[str, Any]:
-    """Return a JSON file's top-level object with lower-case keys."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise raised(f"{path} cannot be read: {error.strerror}. Check its permissions.") from error
-    except UnicodeDecodeError as error:
-        raise raised(f"{path} is not a text file. Give a JSON file.") from error
-    except json.JSONDecodeError as error:
-        raise raised(
-            f"{path}, line {error.lineno}, column {error.colno}: not valid JSON ({error.msg}). "
-            "Correct the file; JSON has no comments and no trailing commas."
-        ) from error
-    if not isinstance(content, dict):
-        raise raised(f"{path} holds a {type(content).__name__}, expected one JSON object {{...}}.")
-    return {str(key).lower(): value for key, value in content.items()}
-
-
-def checked(
-    model: type[Model], content: Mapping[str, Any], path: object, raised: type[InputError]
-) -> Model:
-    """Return the validated model, or raise our own error with file and place."""
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        raise raised(f"{path}: {explain(error)}. Correct this entry.") from error
+    @property
+    def cutoff_angstrom(self) -> float | None:
+        """The cutoff between host and guest, None when absent or automatic."""
+        for given in (self.cutoffframeworkvdw, self.cutoffvdw, self.cutoff):
+            if given is not None:
+                return None if isinstance(given, str) else given
+        return None
 
 
 def lennard_jones(kind: str, parameters: list[float], where: str) -> tuple[float, float]:
@@ -134,11 +96,16 @@ def lennard_jones(kind: str, parameters: list[float], where: str) -> tuple[float
     Raises:
         ForceFieldError: another potential, too few numbers, or a negative one.
     """
-    if kind.strip().lower() in NO_INTERACTION:
+    potential = kind.strip().lower()
+    if potential in NO_INTERACTION:
         return 0.0, 1.0
-    if kind.strip().lower() != "lennard-jones":
+    if potential not in LENNARD_JONES | FORCE_SHIFTED:
+        hint = ""
+        if potential in FEYNMAN_HIBBS:
+            hint = " For the quantum correction write lennard-jones and use --feynman-hibbs."
         raise ForceFieldError(
-            f"{where}: the potential {kind!r} is not supported, only lennard-jones and none are."
+            f"{where}: the potential {kind!r} is not supported, only lennard-jones and none "
+            f"are.{hint}"
         )
     if len(parameters) < 2:
         raise ForceFieldError(
@@ -172,7 +139,8 @@ def truncation_method(text: str | None, where: str) -> Truncation | None:
     method = TRUNCATIONS.get(text.strip().lower())
     if method is None:
         raise ForceFieldError(
-            f"{where}: the truncation method {text!r} is unknown. Use truncated or shifted."
+            f"{where}: the truncation method {text!r} is unknown. Use truncated or shifted, "
+            "or force-shifted."
         )
     return method
 
@@ -196,6 +164,8 @@ def read_force_field(path: Path) -> ForceField:
             f"{path} has neither PseudoAtoms nor SelfInteractions: it is not a RASPA3 "
             "force_field.json. Give one, or a YAML file of our own form."
         )
+    truncation = _truncation(parsed, path)
+    _refuse_single_pairs(parsed, truncation, path)
     potentials = {
         entry.name: lennard_jones(
             entry.type, entry.parameters, f"{path}, SelfInteractions {entry.name!r}"
@@ -207,19 +177,67 @@ def read_force_field(path: Path) -> ForceField:
         name: _site_type(name, atoms.get(name), potentials.get(name))
         for name in dict.fromkeys([*atoms, *potentials])
     }
-    pairs = {}
-    for entry in parsed.binaryinteractions:
-        where = f"{path}, BinaryInteractions {list(entry.names)}"
-        pairs[sorted_pair(*entry.names)] = lennard_jones(entry.type, entry.parameters, where)
     return ForceField(
         name=path.stem,
         types=types,
-        pairs=pairs,
+        pairs=_pairs(parsed, types, path),
         mixing=mixing_rule(parsed.mixingrule, str(path)),
-        truncation=truncation_method(parsed.truncationmethod, str(path)),
+        truncation=truncation,
         tail_correction=parsed.tailcorrections,
+        cutoff_angstrom=parsed.cutoff_angstrom,
+        without_charges=parsed.chargemethod.strip().lower() == "none",
         source=str(path),
     )
+
+
+def _truncation(parsed: ForceFieldFile, path: Path) -> Truncation | None:
+    """Return how the file cuts its potentials, from the method or the kind of potential."""
+    method = truncation_method(parsed.truncationmethod, str(path))
+    written = [entry.type for entry in parsed.selfinteractions]
+    written += [entry.type for entry in parsed.binaryinteractions]
+    kinds = {kind.strip().lower() for kind in written} - NO_INTERACTION
+    if not kinds & FORCE_SHIFTED:
+        return method
+    if kinds <= FORCE_SHIFTED:
+        return "force-shifted"
+    raise ForceFieldError(
+        f"{path} mixes lennard-jones-shifted-force with other potentials ("
+        f"{', '.join(sorted(kinds - FORCE_SHIFTED))}); one truncation for all pairs is supported. "
+        "Write lennard-jones everywhere and choose --lj force-shifted."
+    )
+
+
+def _refuse_single_pairs(parsed: ForceFieldFile, truncation: Truncation | None, path: Path) -> None:
+    """Raise where single pairs are cut or corrected otherwise than the rest."""
+    shifted, tail = truncation == "shifted", bool(parsed.tailcorrections)
+    for key, pairs, same in (
+        ("ShiftedPotentialPairs", parsed.shiftedpotentialpairs, shifted),
+        ("TruncatedPotentialPairs", parsed.truncatedpotentialpairs, not shifted),
+        ("TailCorrectionPairs", parsed.tailcorrectionpairs, tail),
+        ("NoTailCorrectionPairs", parsed.notailcorrectionpairs, not tail),
+    ):
+        if pairs and not same:
+            raise ForceFieldError(
+                f"{path}: {key} treats {' with '.join(pairs[0])} otherwise than the rest of the "
+                "file; one truncation and one tail for all pairs are supported. Remove the key."
+            )
+
+
+def _pairs(
+    parsed: ForceFieldFile, types: Mapping[str, SiteType], path: Path
+) -> dict[tuple[str, str], tuple[float, float]]:
+    """Return the explicit pairs by sorted names; both types must exist."""
+    pairs = {}
+    for entry in parsed.binaryinteractions:
+        where = f"{path}, BinaryInteractions {list(entry.names)}"
+        values = lennard_jones(entry.type, entry.parameters, where)
+        unknown = [name for name in entry.names if name not in types]
+        if unknown:
+            raise ForceFieldError(
+                f"{where}: there is no type {unknown[0]!r}. Add it to PseudoAtoms or correct it."
+            )
+        pairs[sorted_pair(*entry.names)] = values
+    return pairs
 
 
 def _site_type(
@@ -239,24 +257,3 @@ def _site_type(
         for_host=atom.framework,
         for_guest=True,
     )
-
-
-def read_molecule(path: Path) -> list[tuple[str, tuple[float, float, float]]]:
-    """Read the sites of a rigid molecule from a RASPA3 molecule JSON.
-
-    Returns:
-        (type name, position in angstrom) of every site, in the file's order.
-
-    Raises:
-        GuestError: not JSON, malformed, or a flexible molecule.
-    """
-    parsed = checked(MoleculeFile, read_json_object(path, GuestError), path, GuestError)
-    if parsed.type.strip().lower() != "rigid":
-        raise GuestError(
-            f"{path}: the molecule's Type is {parsed.type!r}; only rigid guests are supported. "
-            "Give fixed positions and Type rigid."
-        )
-    return [
-        (site.name, site.position) if isinstance(site, NamedPosition) else site
-        for site in parsed.pseudoatoms
-    ]

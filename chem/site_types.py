@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Mixing = Literal["lorentz-berthelot", "geometric"]
-Truncation = Literal["truncated", "shifted"]
+Truncation = Literal["truncated", "shifted", "force-shifted"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class ForceField:
         mixing: rule for all other pairs.
         truncation: how the file wants the potential cut, or None when it does not say.
         tail_correction: whether the file wants the analytic tail, or None.
+        cutoff_angstrom: the file's cutoff between host and guest, or None.
+        without_charges: whether the file switches all charges off.
         source: citation or path.
     """
 
@@ -56,6 +58,8 @@ class ForceField:
     mixing: Mixing = "lorentz-berthelot"
     truncation: Truncation | None = None
     tail_correction: bool | None = None
+    cutoff_angstrom: float | None = None
+    without_charges: bool = False
     source: str = ""
 
     def host_type(self, label: str, element: str) -> SiteType | None:

@@ -61,7 +61,14 @@ class System:
             repr(self.classical),
             self.core_energy_k,
             limit,
+            *self._mass(),
         )
+
+    def _mass(self) -> tuple[float, ...]:
+        """The guest's mass where it decides energies; it is no part of the guest's hash."""
+        if self.classical.feynman_hibbs_k is None:
+            return ()
+        return (self.guest.molar_mass_g_per_mol,)
 
 
 def core_energy_k(temperatures_k: tuple[float, ...]) -> float:

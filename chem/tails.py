@@ -12,6 +12,7 @@ def tail_energy_kj_per_mol(
     sigma_angstrom: np.ndarray,
     cutoff_angstrom: float,
     volume_angstrom3: float,
+    quantum_angstrom2: float = 0.0,
 ) -> float:
     """Return the energy of one guest with everything beyond the cutoff, seen as uniform.
 
@@ -26,15 +27,23 @@ def tail_energy_kj_per_mol(
     Tildesley, Computer Simulation of Liquids, 2nd ed., 2017, section 2.8). The guest's own
     images carry no tail. The correction is a constant: it does not depend on the insertion.
 
+    The Feynman-Hibbs term Q (u'' + 2 u'/r) is Q times the Laplacian of u, so that its own
+    integral is a surface term, ``-4 pi Q rc^2 u'(rc) / V`` a pair.
+
     Args:
         epsilon_kj_per_mol: (m, n) well depth of guest site by host atom, kJ/mol.
         sigma_angstrom: (m, n) diameter, angstrom.
         cutoff_angstrom: truncation distance, angstrom.
         volume_angstrom3: volume of the cell that holds the n host atoms.
+        quantum_angstrom2: Q, square angstrom; zero for a classical guest.
 
     Returns:
         The correction in kJ/mol, negative for any usual cutoff.
     """
     sigma6 = sigma_angstrom**6
-    integral = sigma6**2 / (9.0 * cutoff_angstrom**9) - sigma6 / (3.0 * cutoff_angstrom**3)
-    return float(16.0 * math.pi / volume_angstrom3 * np.sum(epsilon_kj_per_mol * integral))
+    repulsion, attraction = sigma6**2 / cutoff_angstrom**9, sigma6 / cutoff_angstrom**3
+    integral = repulsion / 9.0 - attraction / 3.0
+    surface = (12.0 * repulsion - 6.0 * attraction) * quantum_angstrom2 / cutoff_angstrom**2
+    return float(
+        16.0 * math.pi / volume_angstrom3 * np.sum(epsilon_kj_per_mol * (integral + surface))
+    )

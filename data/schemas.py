@@ -55,6 +55,17 @@ _ROUTE = [
 
 TABLE = _schema("table", "Insertions drawn from one proposal, with baseline energies.", _SAMPLED)
 
+REMEMBERED = _schema(
+    "remembered",
+    "Insertions of a classical run that its binding sites are looked for among.",
+    [
+        *_PLACEMENT,
+        _field("baseline_kj_per_mol", pa.float64(), KJ, "classical energy"),
+        _field("proposal_weight", pa.float64(), "1", "weight that makes typical ones a sample"),
+        _field("typical", pa.bool_(), "1", "drawn by its share of the answer, else lowest"),
+    ],
+)
+
 SCORES = _schema(
     "scores",
     "Surrogate scores of the non-overlapping insertions of a table in one round.",
@@ -166,6 +177,9 @@ RESULTS = _schema(
         _field("temperature_k", pa.float64(), "K", "temperature"),
         _field("reference", pa.string(), "", "reference level of theory"),
         _field("henry_mol_per_kg_pa", pa.float64(), _HENRY, "Henry coefficient"),
+        _field("henry_mol_per_kg_bar", pa.float64(), "mol/(kg bar)", "the same"),
+        _field("henry_dimensionless", pa.float64(), "1", "the same, times rho R T"),
+        _field("henry_cm3_stp_per_cm3_bar", pa.float64(), "cm3(STP)/(cm3 bar)", "the same"),
         _field("henry_ci95_low", pa.float64(), _HENRY, "lower 95 % limit"),
         _field("henry_ci95_high", pa.float64(), _HENRY, "upper 95 % limit"),
         _field("henry_relative_standard_error", pa.float64(), "1", "relative standard error"),
@@ -174,9 +188,13 @@ RESULTS = _schema(
         _field("binding_energy_kj_per_mol", pa.float64(), KJ, "lowest reference energy found"),
         _field("baseline_henry_mol_per_kg_pa", pa.float64(), _HENRY, "baseline's own answer"),
         _field("surrogate_henry_mol_per_kg_pa", pa.float64(), _HENRY, "surrogate's own answer"),
-        _field("insertions", pa.int64(), "1", "insertions placed"),
+        _field("insertions", pa.int64(), "1", "insertions the answer averages over"),
+        _field("insertions_evaluated", pa.int64(), "1", "those that only taught included"),
         _field("overlap_fraction", pa.float64(), "1", "share of the cell inside the hard core"),
         _field("effective_samples", pa.float64(), "1", "Kish size of the table's weights"),
+        _field("excluded_share", pa.float64(), "1", "share of the whole in closed pockets"),
+        _field("pockets", pa.int64(), "1", "closed pockets"),
+        _field("energies", pa.string(), "", "classical energies: grid, direct or auto"),
         _field("labels", pa.int64(), "1", "reference calls paid"),
         _field("label_failures", pa.int64(), "1", "of which failed"),
         _field("correction_effective_samples", pa.float64(), "1", "Kish size of the labels"),

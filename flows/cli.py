@@ -1,4 +1,4 @@
-"""The command line: ``widomill henry``, ``report``, ``doctor``, ``list``."""
+"""The command line: one function a command, each a thin call."""
 
 from __future__ import annotations
 
@@ -48,6 +48,9 @@ def henry(
     temperature_k: Annotated[
         list[float] | None, typer.Option(help="temperature in K; repeatable  [default: 298.15]")
     ] = None,
+    temperature_range: Annotated[
+        str | None, typer.Option(help="temperatures in K as FIRST:LAST:STEP, such as 250:400:25")
+    ] = None,
     insertions: Annotated[int, typer.Option(help="insertions to place")] = 1_000_000,
     reference: Annotated[
         str,
@@ -59,11 +62,17 @@ def henry(
     force_field: Annotated[
         str, typer.Option(help="baseline: bundled name, RASPA3 force_field.json or our YAML")
     ] = "UFF",
-    charges: Annotated[str, typer.Option(help="host charges: cif | none")] = "cif",
-    cutoff_angstrom: Annotated[float, typer.Option(help="cutoff in angstrom")] = 12.0,
+    charges: Annotated[
+        str, typer.Option(help="host charges: cif | eqeq | eeq | none | a file of charges")
+    ] = "cif",
+    cutoff_angstrom: Annotated[
+        float | None, typer.Option(help="cutoff in angstrom  [default: the force field's, else 12]")
+    ] = None,
     lj: Annotated[
         str | None,
-        typer.Option(help="truncated | shifted  [default: the force field's, else truncated]"),
+        typer.Option(
+            help="truncated | shifted | force-shifted  [default: the force field's, else truncated]"
+        ),
     ] = None,
     tail_correction: Annotated[
         bool | None,
@@ -72,11 +81,38 @@ def henry(
             help="analytic Lennard-Jones tail  [default: the force field's, else none]",
         ),
     ] = None,
+    feynman_hibbs: Annotated[
+        bool,
+        typer.Option("--feynman-hibbs", help="quantum-corrected Lennard-Jones of light guests"),
+    ] = False,
+    energies: Annotated[
+        str, typer.Option(help="auto | direct | grid: how classical energies are evaluated")
+    ] = "auto",
+    block_pockets: Annotated[
+        bool,
+        typer.Option(
+            "--block-pockets/--keep-pockets", help="leave out pores the guest cannot reach"
+        ),
+    ] = True,
+    pocket_threshold_kt: Annotated[
+        float, typer.Option(help="barrier that closes a pore, kT at 298.15 K")
+    ] = 15.0,
     sampling: Annotated[str, typer.Option(help="adaptive | uniform")] = "adaptive",
-    target_error: Annotated[float, typer.Option(help="relative standard error to stop at")] = 0.05,
+    target_error: Annotated[
+        float | None,
+        typer.Option(help="relative standard error to stop at  [default: 0.05, classical 0.01]"),
+    ] = None,
+    keep_insertions: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep-insertions/--drop-insertions",
+            help="write a classical run's insertions  [default: up to 2,000,000]",
+        ),
+    ] = None,
     max_labels: Annotated[int, typer.Option(help="most reference calls")] = 300,
     max_rounds: Annotated[int, typer.Option(help="most rounds")] = 8,
     workers: Annotated[int, typer.Option(help="worker processes")] = 2,
+    threads: Annotated[int, typer.Option(help="threads of the classical level")] = 2,
     cluster: Annotated[
         Path | None, typer.Option(help="YAML file that says where to run  [default: this machine]")
     ] = None,
@@ -113,7 +149,7 @@ def henry(
     settings = make_settings(
         host=host,
         guest=guest,
-        temperatures_k=tuple(temperature_k or [298.15]),
+        temperatures_k=_temperatures(temperature_k, temperature_range),
         insertions=insertions,
         reference=reference,
         force_field=force_field,
@@ -121,11 +157,17 @@ def henry(
         cutoff_angstrom=cutoff_angstrom,
         lj=lj,
         tail_correction=tail_correction,
+        feynman_hibbs=feynman_hibbs,
+        energies=energies,
+        block_pockets=block_pockets,
+        pocket_threshold_kt=pocket_threshold_kt,
         sampling=sampling,
         target_error=target_error,
         max_labels=max_labels,
         max_rounds=max_rounds,
+        keep_insertions=keep_insertions,
         workers=workers,
+        threads=threads,
         cluster=None if cluster is None else str(cluster),
         seed=seed,
         out="" if out is None else str(out),
@@ -140,6 +182,16 @@ def henry(
             answer.write("\n")
     else:
         print_summary(results, settings.run_dir, settings.run_dir / REPORT_NAME)
+
+
+def _temperatures(single: list[float] | None, span: str | None) -> tuple[float, ...]:
+    """Return the temperatures asked for one by one and as a range, ascending in the range."""
+    from chem.van_t_hoff import temperature_range
+
+    listed = tuple(single or ())
+    if span is not None:
+        listed += tuple(t for t in temperature_range(span) if t not in listed)
+    return listed or (298.15,)
 
 
 def _keep_standard_output() -> TextIO:
@@ -161,6 +213,25 @@ def report(
     from flows.report import write_report
 
     typer.echo(write_report(run_dir))
+
+
+@app.command()
+def selectivity(
+    one: Annotated[Path, typer.Argument(metavar="DIR1", help="finished run of the first guest")],
+    two: Annotated[Path, typer.Argument(metavar="DIR2", help="finished run of the second guest")],
+    json_output: Annotated[
+        bool, typer.Option("--json", help="print one JSON object on standard output")
+    ] = False,
+) -> None:
+    """Print the Henry selectivity of two guests from two finished runs of one host."""
+    from data.store import plain
+    from flows.ratio import print_selectivities, selectivities
+
+    found = selectivities(one, two)
+    if json_output:
+        typer.echo(json.dumps(plain({"selectivity": found}), allow_nan=False))
+    else:
+        print_selectivities(found)
 
 
 @app.command()
@@ -190,7 +261,26 @@ def list_bundled(
     }
     if what not in known:
         raise SettingsError(f"Cannot list {what!r}; choose one of {', '.join(known)}.")
-    typer.echo("\n".join(known[what]()))
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        from flows.show import list_table
+
+        Console().print(list_table(what))
+    else:
+        typer.echo("\n".join(known[what]()))
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="bundled host, guest or force field, or a file")],
+) -> None:
+    """Print parameters and sources of a host, guest or force field."""
+    from rich.console import Console
+
+    from flows.show import show as show_named
+
+    show_named(name, Console())
 
 
 def main() -> None:

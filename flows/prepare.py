@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chem.widom import WidomSettings
 from data.errors import RunFolderError, SettingsError
 from data.store import plain, write_json
 from flows.settings import HenrySettings
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from chem.force_fields import ForceField
     from chem.system import System
 
+CUTOFF_ANGSTROM = 12.0
 VERSIONED = (
     "widomill",
     "numpy",
@@ -70,6 +72,7 @@ def prepare(settings: HenrySettings, *, shuffle_labels: bool = False) -> RunCont
         atomistic=atomistic,
         label_forces=spec.kind != "classical",
         shuffle_labels=shuffle_labels,
+        widom=widom_settings(settings),
     )
     write_run_folder(settings, context)
     return context
@@ -98,7 +101,9 @@ def build_system(
     force_field = load_force_field(force_field_name)
     guest = load_guest(settings.guest, force_field)
     host = load_host(settings.host, charges=settings.charges)
-    pairs = mix_pairs(host, guest, force_field, charges=settings.charges)
+    pairs = mix_pairs(
+        host, guest, force_field, charges="none" if settings.charges == "none" else "cif"
+    )
     core_k = core_energy_k(settings.temperatures_k)
     limit = covalent_core_angstrom(host, guest) if atomistic else None
     if other is not None:
@@ -115,13 +120,43 @@ def classical_settings(settings: HenrySettings, force_field: ForceField) -> Clas
     if tail is None:
         tail = bool(force_field.tail_correction)
     lj = settings.lj or force_field.truncation or "truncated"
-    if lj == "shifted" and tail:
+    if lj != "truncated" and tail:
         raise SettingsError(
-            "--lj shifted and --tail-correction contradict each other: a potential shifted to "
+            f"--lj {lj} and --tail-correction contradict each other: a potential shifted to "
             "zero at the cutoff has no tail to add. Use --lj truncated with --tail-correction, "
             "or --no-tail-correction."
         )
-    return ClassicalSettings(cutoff_angstrom=settings.cutoff_angstrom, lj=lj, tail_correction=tail)
+    return ClassicalSettings(
+        cutoff_angstrom=settings.cutoff_angstrom or force_field.cutoff_angstrom or CUTOFF_ANGSTROM,
+        lj=lj,
+        tail_correction=tail,
+        feynman_hibbs_k=_feynman_hibbs_k(settings),
+    )
+
+
+def _feynman_hibbs_k(settings: HenrySettings) -> float | None:
+    if not settings.feynman_hibbs:
+        return None
+    if len(settings.temperatures_k) > 1:
+        raise SettingsError(
+            "--feynman-hibbs makes the energies depend on the temperature, so that one table of "
+            "insertions cannot serve several: give one --temperature-k a run."
+        )
+    return settings.temperatures_k[0]
+
+
+def widom_settings(settings: HenrySettings) -> WidomSettings:
+    """Return how the classical level is worked out."""
+    return WidomSettings(
+        insertions=settings.insertions,
+        target_error=settings.wanted_error,
+        sampling=settings.sampling,
+        energies=settings.energies,
+        threads=settings.threads,
+        seed=settings.seed,
+        block_pockets=settings.block_pockets,
+        pocket_threshold_kt=settings.pocket_threshold_kt,
+    )
 
 
 def write_run_folder(settings: HenrySettings, context: RunContext) -> None:

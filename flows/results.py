@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chem import henry_units
 from chem.combine import interval
 from chem.estimator import heat_of_adsorption, henry_prefactor
 from chem.hosts import host_density_kg_per_m3
@@ -15,8 +16,10 @@ from data.store import plain, write_json, write_rows
 from flows.loop import LoopOutcome, RoundLog
 from flows.settings import HenrySettings
 from tasks.binding import BindingRecord
+from tasks.classical import ClassicalRecord
 from tasks.context import RunContext
-from tasks.estimate import ClassicalRecord
+from tasks.pores import PoresRecord
+from tasks.sites import SitesRecord
 
 DOMINANT_SHARE = 0.2
 FEW_EFFECTIVE = 30.0
@@ -49,6 +52,7 @@ def loop_results(
     context: RunContext,
     outcome: LoopOutcome,
     binding: BindingRecord,
+    pores: PoresRecord,
     clock: Clock,
 ) -> list[dict[str, Any]]:
     """Return one result per temperature of a run with a reference."""
@@ -63,7 +67,7 @@ def loop_results(
         heat, heat_error = heat_of_adsorption(combined.mean, combined.covariance, temperature)
         result = _common(settings, context) | {
             "temperature_k": temperature,
-            "henry_mol_per_kg_pa": prefactor * combined.estimate.mean,
+            **_units(prefactor * combined.estimate.mean, context, temperature),
             "henry_ci95": [prefactor * low, prefactor * high],
             "henry_relative_standard_error": combined.estimate.relative_standard_error,
             "table_relative_error": _relative(combined.table_standard_error, combined.estimate),
@@ -74,8 +78,12 @@ def loop_results(
             "baseline_henry_mol_per_kg_pa": prefactor * last.route.baseline_mean[k],
             "surrogate_henry_mol_per_kg_pa": prefactor * last.route.surrogate_mean[k],
             "insertions": placed,
+            "insertions_evaluated": placed,
             "overlap_fraction": last.route.overlap_fraction,
             "effective_samples": combined.effective_samples,
+            **_pores(pores, pores.excluded_share),
+            "energies": context.widom.energies,
+            "grid_check": None,
             "labels": outcome.labels,
             "label_failures": outcome.label_failures,
             "failed_share": max(r.records[k].failed_share for r in outcome.rounds),
@@ -98,50 +106,70 @@ def classical_results(
     settings: HenrySettings,
     context: RunContext,
     record: ClassicalRecord,
-    binding: BindingRecord,
+    sites: SitesRecord,
     clock: Clock,
 ) -> list[dict[str, Any]]:
     """Return one result per temperature where the baseline is the reference."""
-    density = host_density_kg_per_m3(context.system.host)
     results = []
-    for temperature, moments in zip(context.temperatures_k, record.moments, strict=True):
-        prefactor = henry_prefactor(density, temperature)
-        variance = max(0.0, float(moments.table_covariance[0, 0]))
-        estimate = Estimate(float(moments.mean[0]), variance**0.5, moments.effective_samples)
-        low, high = interval(estimate, max(2.0, moments.effective_samples - 1.0))
-        heat, heat_error = heat_of_adsorption(moments.mean, moments.table_covariance, temperature)
-        henry = prefactor * estimate.mean
+    for k, temperature in enumerate(context.temperatures_k):
+        henry, error = record.henry_mol_per_kg_pa[k], record.relative_standard_error[k]
+        error = error if henry else float("inf")
         result = _common(settings, context) | {
             "temperature_k": temperature,
-            "henry_mol_per_kg_pa": henry,
-            "henry_ci95": [prefactor * low, prefactor * high],
-            "henry_relative_standard_error": estimate.relative_standard_error,
-            "table_relative_error": estimate.relative_standard_error,
+            **_units(henry, context, temperature),
+            "henry_ci95": record.henry_ci95[k],
+            "henry_relative_standard_error": error,
+            "table_relative_error": error,
             "design_relative_error": 0.0,
-            "qst_kj_per_mol": heat,
-            "qst_standard_error": heat_error,
-            "binding_energy_kj_per_mol": binding.energy_kj_per_mol,
+            "qst_kj_per_mol": record.qst_kj_per_mol[k],
+            "qst_standard_error": record.qst_standard_error[k],
+            "binding_energy_kj_per_mol": sites.binding.energy_kj_per_mol,
             "baseline_henry_mol_per_kg_pa": henry,
             "surrogate_henry_mol_per_kg_pa": henry,
             "insertions": record.insertions,
+            "insertions_evaluated": record.evaluated,
             "overlap_fraction": record.overlap_fraction,
-            "effective_samples": moments.effective_samples,
+            "effective_samples": record.effective_samples[k],
+            **_pores(record.pores, record.excluded_share[k]),
+            "energies": record.energies,
+            "grid_check": record.grid_check,
             "labels": 0,
             "label_failures": 0,
             "failed_share": 0.0,
-            "correction_effective_samples": moments.effective_samples,
-            "largest_weight_share": moments.largest_weight_share,
+            "correction_effective_samples": record.effective_samples[k],
+            "largest_weight_share": record.largest_weight_share[k],
             "rounds": 0,
-            "stopped_because": "all insertions evaluated",
+            "stopped_because": "target error reached" if record.reached else "insertions spent",
             "reference_key": context.system.hash,
             "reference_check": "",
             "reference_offset_kj_per_mol": None,
             "wall_s": clock.wall_s,
             "reference_s": 0.0,
         }
-        result["warnings"] = _warnings(result, context, ())
+        result["warnings"] = record.notes + _warnings(result, context, ())
         results.append(result)
     return results
+
+
+def _units(henry: float, context: RunContext, temperature_k: float) -> dict[str, float]:
+    """Return the Henry coefficient in the units the field uses."""
+    density = host_density_kg_per_m3(context.system.host)
+    return {
+        "henry_mol_per_kg_pa": henry,
+        "henry_mol_per_kg_bar": henry_units.per_bar(henry),
+        "henry_dimensionless": henry_units.dimensionless(henry, density, temperature_k),
+        "henry_cm3_stp_per_cm3_bar": henry_units.cm3_stp_per_cm3_bar(henry, density),
+    }
+
+
+def _pores(pores: PoresRecord, excluded_share: float) -> dict[str, Any]:
+    """Return what the search for pores found."""
+    return {
+        "excluded_share": excluded_share,
+        "pockets": pores.pockets,
+        "channels": list(pores.channels),
+        "pockets_blocked": pores.blocked,
+    }
 
 
 def _relative(error: float, estimate: Estimate) -> float:
@@ -154,7 +182,12 @@ def _warnings(result: dict[str, Any], context: RunContext, reference: tuple[str,
     error = result["henry_relative_standard_error"]
     if result["henry_mol_per_kg_pa"] < 0:
         found.append("too few labels: the corrected estimate is negative, which is no answer yet")
-    short = result["rounds"] and result["stopped_because"] != "target error reached"
+    found += _pore_warnings(result, context)
+    if context.system.classical.feynman_hibbs_k is not None:
+        found.append(
+            "Qst leaves out how the Feynman-Hibbs potential itself changes with temperature"
+        )
+    short = result["stopped_because"] != "target error reached"
     if short and result["henry_mol_per_kg_pa"] != 0:
         found.append(
             f"stopped at {100 * error:.1f} % relative standard error at "
@@ -164,7 +197,8 @@ def _warnings(result: dict[str, Any], context: RunContext, reference: tuple[str,
     if share > DOMINANT_SHARE:
         found.append(f"one insertion carries {100 * share:.0f} % of the answer")
     if result["henry_mol_per_kg_pa"] == 0:
-        found.append("the guest found no room in this host: the Henry coefficient is zero")
+        if not _closed(result):
+            found.append("the guest found no room in this host: the Henry coefficient is zero")
     elif result["effective_samples"] < FEW_EFFECTIVE:
         found.append(
             f"only {result['effective_samples']:.0f} effective insertions at "
@@ -176,6 +210,31 @@ def _warnings(result: dict[str, Any], context: RunContext, reference: tuple[str,
             "insertions keep the surrogate's energy"
         )
     return found
+
+
+def _closed(result: dict[str, Any]) -> bool:
+    """Whether blocking pockets leaves nothing."""
+    return bool(result["pockets_blocked"] and not result["channels"])
+
+
+def _pore_warnings(result: dict[str, Any], context: RunContext) -> list[str]:
+    if _closed(result):
+        return [
+            "no pore of this host lets the guest through: the Henry coefficient is zero. "
+            "--keep-pockets counts the closed pores all the same"
+        ]
+    if result["pockets"] and not result["pockets_blocked"] and context.widom.block_pockets:
+        return [
+            "the baseline finds no pore that lets the guest through; since the reference decides, "
+            "nothing is left out"
+        ]
+    share = result["excluded_share"]
+    if not result["pockets_blocked"] or not result["pockets"] or not share > 0:
+        return []
+    return [
+        f"{result['pockets']} closed pockets are left out, {100 * share:.2g} % of what the answer "
+        "would be; --keep-pockets counts them"
+    ]
 
 
 def round_rows(context: RunContext, outcome: LoopOutcome) -> list[dict[str, Any]]:

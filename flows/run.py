@@ -24,10 +24,11 @@ from flows.results import (
 from flows.settings import HenrySettings
 from flows.stages import Stages, Table
 from tasks.binding import BindingItem, BindingRecord, find_binding_site
+from tasks.classical import ClassicalItem, average_classical
 from tasks.context import RunContext
-from tasks.estimate import ClassicalItem, estimate_classical
 from tasks.finish import ConsolidateItem, consolidate_batch, remove_parts
-from tasks.paths import PILOT_TABLE
+from tasks.pores import PoresItem, find_pores
+from tasks.sites import SitesItem, find_sites
 
 
 def finished_results(run_dir: Path) -> list[dict[str, Any]] | None:
@@ -85,23 +86,19 @@ def run(
 def _classical(
     settings: HenrySettings, context: RunContext, stages: Stages, began: float
 ) -> list[dict[str, Any]]:
-    budget = _budget(settings)
-    pilot = None
-    if budget.adaptive:
-        pilot = stages.draw_table(PILOT_TABLE, budget.pilot(), None, 0)
-    table = stages.draw_table(1, settings.insertions, pilot, 0)
-    record = stages.call(
-        estimate_classical,
-        ClassicalItem(stages.run_dir, table.number, table.batches),
-        "train",
-        "estimate",
+    item = ClassicalItem(stages.run_dir, settings.keeps_insertions)
+    record = stages.call(average_classical, item, "insertions", "classical average")
+    for note in record.notes:
+        stages.reporter.say(note)
+    stages.reporter.say(
+        f"{record.insertions:,} insertions by {record.energies} energies, after "
+        f"{record.evaluated - record.insertions:,} to learn where"
     )
-    stages.reporter.say(f"{record.insertions:,} insertions at the baseline")
-    binding = _binding(stages, table, 0, may_label=False)
+    sites = stages.call(find_sites, SitesItem(stages.run_dir), "insertions", "binding sites")
     clock = Clock(time.monotonic() - began, 0.0)
-    results = classical_results(settings, context, record, binding, clock)
+    results = classical_results(settings, context, record, sites, clock)
     write_rounds(settings.run_dir, [])
-    _close(stages, [table], {}, settings.run_dir, results, binding)
+    write_results(settings.run_dir, results, sites.binding)
     return results
 
 
@@ -117,13 +114,14 @@ def _with_reference(
         if publish:
             publish(settings.run_dir)
 
+    pores = stages.call(find_pores, PoresItem(stages.run_dir), "insertions", "pores")
     budget = _budget(settings)
     outcome = run_loop(context, budget, stages, settings.accept_offset, after_round)
     table, last = outcome.tables[-1], len(outcome.rounds)
     binding = _binding(stages, table, last, may_label=outcome.labels < settings.max_labels)
     outcome.labels += binding.labels
     clock = Clock(time.monotonic() - began, outcome.reference_seconds)
-    results = loop_results(settings, context, outcome, binding, clock)
+    results = loop_results(settings, context, outcome, binding, pores, clock)
     _close(
         stages,
         outcome.tables,
@@ -140,7 +138,7 @@ def _budget(settings: HenrySettings) -> Budget:
         settings.insertions,
         settings.max_labels,
         settings.max_rounds,
-        settings.target_error,
+        settings.wanted_error,
         settings.sampling == "adaptive",
     )
 

@@ -10,6 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from data.errors import SettingsError
 from data.records import content_hash
 
+REFERENCE_TARGET = 0.05
+CLASSICAL_TARGET = 0.01
+MOST_KEPT = 2_000_000
+
 
 class HenrySettings(BaseModel):
     """Settings of one Henry-coefficient run: one host, one guest, several temperatures."""
@@ -28,23 +32,50 @@ class HenrySettings(BaseModel):
     )
     reference: str = Field(default="mace-dac", description="reference level of theory")
     force_field: str = Field(default="UFF", description="baseline force field, name or path")
-    charges: Literal["cif", "none"] = Field(default="cif", description="source of host charges")
-    cutoff_angstrom: float = Field(default=12.0, ge=2.0, le=50.0, description="cutoff, angstrom")
-    lj: Literal["truncated", "shifted"] | None = Field(
+    charges: str = Field(
+        default="cif",
+        min_length=1,
+        description="host charges: cif, eqeq, eeq, none, or a file of charges",
+    )
+    cutoff_angstrom: float | None = Field(
+        default=None,
+        ge=2.0,
+        le=50.0,
+        description="cutoff, angstrom; default: the force field's choice, else 12",
+    )
+    lj: Literal["truncated", "shifted", "force-shifted"] | None = Field(
         default=None, description="Lennard-Jones at the cutoff; default: force field's, truncated"
     )
     tail_correction: bool | None = Field(
         default=None, description="analytic tail; default: the force field's choice, else none"
     )
+    feynman_hibbs: bool = Field(
+        default=False, description="quantum-corrected Lennard-Jones of a light guest"
+    )
+    energies: Literal["auto", "direct", "grid"] = Field(
+        default="auto", description="classical energies: direct sums or energy grids"
+    )
+    block_pockets: bool = Field(default=True, description="leave out pores out of reach")
+    pocket_threshold_kt: float = Field(
+        default=15.0, gt=0.0, le=1000.0, description="barrier that closes a pore, kT at 298.15 K"
+    )
     sampling: Literal["adaptive", "uniform"] = Field(
         default="adaptive", description="proposal of the insertions"
     )
-    target_error: float = Field(
-        default=0.05, gt=0.0, lt=1.0, description="relative standard error to stop at"
+    target_error: float | None = Field(
+        default=None,
+        gt=0.0,
+        lt=1.0,
+        description="relative standard error to stop at; default 0.05, classical level 0.01",
+    )
+    keep_insertions: bool | None = Field(
+        default=None,
+        description="write a classical run's insertions; default: up to 2,000,000 of them",
     )
     max_labels: int = Field(default=300, ge=1, le=10**6, description="most reference calls")
     max_rounds: int = Field(default=8, ge=1, le=100, description="most rounds")
     workers: int = Field(default=2, ge=1, le=1024, description="worker processes")
+    threads: int = Field(default=2, ge=1, le=1024, description="threads of the classical level")
     cluster: str | None = Field(default=None, description="YAML file that says where to run")
     seed: int = Field(default=0, ge=0, le=2**63 - 1, description="random seed")
     out: str = Field(default="", description="run folder; default: a name under runs/")
@@ -70,7 +101,21 @@ class HenrySettings(BaseModel):
     @property
     def numbers(self) -> dict[str, Any]:
         """The settings that decide the numbers: all but where and how it runs."""
-        return self.model_dump(mode="json", exclude={"out", "workers", "cluster"})
+        return self.model_dump(mode="json", exclude={"out", "workers", "threads", "cluster"})
+
+    @property
+    def wanted_error(self) -> float:
+        """The relative standard error to stop at: as given, else the level's own."""
+        if self.target_error is not None:
+            return self.target_error
+        return CLASSICAL_TARGET if self.reference == "classical" else REFERENCE_TARGET
+
+    @property
+    def keeps_insertions(self) -> bool:
+        """Whether a classical run writes its insertions."""
+        if self.keep_insertions is not None:
+            return self.keep_insertions
+        return self.insertions <= MOST_KEPT
 
     @property
     def hash(self) -> str:
@@ -93,7 +138,7 @@ def make_settings(**values: Any) -> HenrySettings:
     Raises:
         SettingsError: a value is out of bounds or unknown.
     """
-    for name in ("host", "guest", "force_field"):
+    for name in ("host", "guest", "force_field", "charges"):
         given = Path(str(values.get(name, "")))
         if values.get(name) and given.is_file():
             values[name] = str(given.absolute())

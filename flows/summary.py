@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 NAME_WIDTH = 15
+MOST_IN_FULL = 3
 
 Result = dict[str, Any]
 
@@ -37,8 +38,9 @@ def print_summary(
     first = results[0]
     level = first["force_field"] if first["rounds"] == 0 else first["reference"]
     out.print(Text(f"{first['guest']} in {first['host']}, {level}", style="bold"))
+    brief = len(results) > MOST_IN_FULL
     for result in results:
-        for name, text in answer_lines(result):
+        for name, text in brief_lines(result) if brief else answer_lines(result):
             out.print(_line(name, text, "bold" if name.startswith("K_H") else ""))
     for name, text in common_lines(results):
         out.print(_line(name, text))
@@ -78,6 +80,19 @@ def answer_lines(result: Result) -> list[tuple[str, str]]:
         )
     lines.append(("error from", _error_sources(result)))
     return lines
+
+
+def brief_lines(result: Result) -> list[tuple[str, str]]:
+    """Return one line of one of many temperatures."""
+    low, high = result["henry_ci95"]
+    return [
+        (
+            f"K_H {result['temperature_k']:g} K",
+            f"{_exact(result['henry_mol_per_kg_pa'])} mol/(kg Pa)   95 % {_exact(low)} to "
+            f"{_exact(high)}   {_percent(result['henry_relative_standard_error'])}   "
+            f"Qst {_heat(result)} kJ/mol",
+        )
+    ]
 
 
 def common_lines(results: Sequence[Result]) -> list[tuple[str, str]]:

@@ -22,11 +22,12 @@ CANDIDATES = 2
 REACH_ANGSTROM = 2.0
 DIFFERENCE = 1e-3
 WALL_KJ_PER_MOL = 1e6
+BINDING_FILE = "binding.json"
 
 
 @dataclass(frozen=True)
 class BindingItem:
-    """Where to look: a run, its last table and round (0: the baseline is the answer)."""
+    """Where to look: a run, its last table and the last round that scored it."""
 
     run_dir: str
     table: int
@@ -56,22 +57,18 @@ class BindingRecord:
 
 def find_binding_site(item: BindingItem) -> BindingRecord:
     """Relax the best insertions on the cheap level and check the lowest at the reference."""
-    path = Path(item.run_dir) / "binding.json"
+    path = Path(item.run_dir) / BINDING_FILE
     if path.exists():
         stored = json.loads(path.read_text(encoding="utf-8"))
         return BindingRecord(**(stored | {"placement": tuple(stored["placement"])}))
     table = read_scored_table(item.run_dir, item.table, item.batches, item.round_number)
-    name = "surrogate_kj_per_mol" if item.round_number else "baseline_kj_per_mol"
-    order = np.argsort(table.columns[name], kind="stable")[:CANDIDATES]
+    order = np.argsort(table.columns["surrogate_kj_per_mol"], kind="stable")[:CANDIDATES]
     if len(order) == 0:
         return BindingRecord(float("nan"), (float("nan"),) * 7, False, 0, float("nan"))
     fractional, quaternions = placement({k: v[order] for k, v in table.columns.items()})
     relaxed = [_relax(item, f, q) for f, q in zip(fractional, quaternions, strict=True)]
     energy, place = min(relaxed, key=lambda pair: pair[0])
-    if item.round_number == 0:
-        record = BindingRecord(energy, tuple(place), True, 0, energy)
-    else:
-        record = _checked(item, energy, place)
+    record = _checked(item, energy, place)
     write_json(path, asdict(record))
     return record
 
@@ -115,9 +112,8 @@ def _cheap_energies(
     """Return (n,) energies of insertions at the best cheap level, kJ/mol; finite at walls."""
     energy, overlap = baseline_model(item.run_dir).energies(fractional, quaternions)
     energy = np.where(overlap, WALL_KJ_PER_MOL, energy)
-    if item.round_number:
-        learned = surrogate(surrogate_path(item.run_dir, item.round_number))
-        energy, _ = learned.predict(fractional, quaternions, energy)
+    learned = surrogate(surrogate_path(item.run_dir, item.round_number))
+    energy, _ = learned.predict(fractional, quaternions, energy)
     return np.minimum(energy, WALL_KJ_PER_MOL)
 
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import atexit
 import json
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chem.widom import WidomSettings
 from data.errors import RunFolderError
 from data.records import content_hash
 from data.store import write_text
 
 if TYPE_CHECKING:
+    from chem.batches import EnergyModel
     from chem.energies import ClassicalModel
+    from chem.grids import GridCache
     from chem.references.contract import Reference
     from chem.system import System
     from ml.surrogate import Surrogate
@@ -37,6 +40,7 @@ class RunContext:
         atomistic: whether the reference sees the real atoms of the guest.
         label_forces: whether labels carry guest force and torque.
         shuffle_labels: train the surrogate on shuffled labels (a test of unbiasedness).
+        widom: how the classical level is worked out.
     """
 
     system: System
@@ -48,6 +52,7 @@ class RunContext:
     atomistic: bool
     label_forces: bool = False
     shuffle_labels: bool = False
+    widom: WidomSettings = field(default_factory=WidomSettings)
 
     @property
     def hash(self) -> str:
@@ -70,6 +75,7 @@ def save_context(run_dir: Path, context: RunContext) -> None:
         "atomistic": context.atomistic,
         "label_forces": context.label_forces,
         "shuffle_labels": context.shuffle_labels,
+        "widom": asdict(context.widom),
     }
     write_text(run_dir / CONTEXT_FILE, json.dumps(content))
 
@@ -96,6 +102,7 @@ def _context(path: str, version: int) -> RunContext:
     if content["reference_system"] is not None:
         content["reference_system"] = system_from_json(content["reference_system"])
     content["temperatures_k"] = tuple(content["temperatures_k"])
+    content["widom"] = WidomSettings(**content["widom"])
     return RunContext(**content)
 
 
@@ -108,6 +115,35 @@ def baseline_model(run_dir: str) -> ClassicalModel:
 @lru_cache(maxsize=8)
 def _baseline(path: str, version: int, thread: int) -> ClassicalModel:
     return _context(path, version).system.model()
+
+
+def insertion_model(run_dir: str) -> EnergyModel:
+    """Return the energies of insertions, from grids where the run uses them; shared by threads."""
+    path = Path(run_dir) / CONTEXT_FILE
+    with _BUILDING:
+        return _insertion_model(str(path), _version(path))
+
+
+_BUILDING = threading.Lock()
+
+
+@lru_cache(maxsize=4)
+def _insertion_model(path: str, version: int) -> EnergyModel:
+    from chem.widom import choose_model
+
+    context = _context(path, version)
+    settings = context.widom
+    model, _, _ = choose_model(
+        context.system.model(), context.temperatures_k, settings, user_cache()
+    )
+    return model
+
+
+def user_cache() -> GridCache:
+    """Return the user's cache of energy grids."""
+    from chem.grids import GridCache
+
+    return GridCache()
 
 
 def reference_level(run_dir: str) -> Reference:

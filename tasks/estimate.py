@@ -10,12 +10,10 @@ import numpy as np
 from chem.combine import Combined, RoundEstimate, combine
 from chem.estimator import (
     Labelled,
-    Moments,
     beta_mol_per_kj,
     boltzmann_factor,
     corrected_moments,
     failed_share,
-    table_moments,
 )
 from data.store import read_columns
 from tasks.context import load_context
@@ -124,37 +122,3 @@ def _weighted_mae(beta: float, labelled: Labelled) -> float:
 def combine_rounds(records: Sequence[RoundRecord]) -> Combined:
     """Combine the rounds of one temperature; see :func:`chem.combine.combine`."""
     return combine([r.estimate for r in records])
-
-
-@dataclass(frozen=True)
-class ClassicalItem:
-    """A table to average at the baseline level."""
-
-    run_dir: str
-    table: int
-    batches: int
-
-
-@dataclass(frozen=True)
-class ClassicalRecord:
-    """The baseline's answer from a whole table, one entry per temperature."""
-
-    moments: list[Moments]
-    insertions: int
-    overlap_fraction: float
-
-
-def estimate_classical(item: ClassicalItem) -> ClassicalRecord:
-    """Average exp(-beta U) of the baseline over a whole table."""
-    context = load_context(item.run_dir)
-    table = read_scored_table(item.run_dir, item.table, item.batches, 0)
-    weight = table.columns["proposal_weight"]
-    energy = table.columns["baseline_kj_per_mol"]
-    return ClassicalRecord(
-        [
-            table_moments(beta_mol_per_kj(t), weight, energy, table.insertions)
-            for t in context.temperatures_k
-        ],
-        table.insertions,
-        table.overlap_fraction,
-    )

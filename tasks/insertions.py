@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from data.schemas import PLACEMENT_COLUMNS, TABLE
 from data.store import read_columns, write_table
 from data.streams import stream
-from tasks.context import baseline_model, load_context
+from tasks.context import insertion_model, load_context
 from tasks.paths import proposal_path, scores_path, table_path
+from tasks.pores import load_pockets
+
+if TYPE_CHECKING:
+    from chem.proposal import Known
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ def placement_columns(fractional: np.ndarray, quaternions: np.ndarray) -> dict[s
 
 def sample_batch(item: BatchItem) -> BatchRecord:
     """Draw one batch from its table's proposal and give every insertion its baseline energy."""
+    from chem.batches import evaluate
     from chem.proposal import Proposal
 
     path = table_path(item.run_dir, item.table, item.batch)
@@ -57,17 +63,22 @@ def sample_batch(item: BatchItem) -> BatchRecord:
     host, guest = context.system.host, context.system.guest
     proposal = Proposal.load(proposal_path(item.run_dir, item.table))
     rng = stream(context.seed, host.hash, guest.hash, "table", item.table, item.batch)
-    fractional, quaternions, weights = proposal.sample(rng, item.count)
-    energy, overlap = baseline_model(item.run_dir).energies(fractional, quaternions)
-    columns = {
-        "insertion": np.arange(item.count) + np.int64(item.batch) * 2**32,
-        **placement_columns(fractional, quaternions),
-        "overlap": overlap,
-        "baseline_kj_per_mol": energy,
-        "proposal_weight": weights,
-    }
+    placed = proposal.sample(rng, item.count)
+    batch = evaluate(insertion_model(item.run_dir), placed, load_pockets(item.run_dir))
+    columns = batch_columns(batch.known, item.batch)
     write_table(path, columns, TABLE)
-    return BatchRecord(str(path), item.count, int(overlap.sum()))
+    return BatchRecord(str(path), item.count, int(columns["overlap"].sum()))
+
+
+def batch_columns(known: Known, batch: int) -> dict[str, np.ndarray]:
+    """Return the insertions of a batch as named columns; out of reach counts as overlap."""
+    return {
+        "insertion": np.arange(len(known.weights)) + np.int64(batch) * 2**32,
+        **placement_columns(known.fractional, known.quaternions),
+        "overlap": np.isposinf(known.energy_kj_per_mol),
+        "baseline_kj_per_mol": known.energy_kj_per_mol,
+        "proposal_weight": known.weights,
+    }
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,8 @@ class ProposalItem:
 
 def learn_table_proposal(item: ProposalItem) -> str:
     """Learn the proposal of a table from an earlier one; round 0 means baseline energies."""
-    from chem.proposal import learn_proposal, uniform_proposal
+    from chem.orientations import orientation_bins
+    from chem.proposal import Known, learn_proposal, uniform_proposal, voxel_shape
 
     path = proposal_path(item.run_dir, item.table)
     if path.exists():
@@ -95,37 +107,31 @@ def learn_table_proposal(item: ProposalItem) -> str:
     parts = [
         read_scored(item.run_dir, item.from_table, b, item.from_round) for b in range(item.batches)
     ]
-    proposal = learn_proposal(
-        context.system.host.lattice_angstrom,
-        np.concatenate([p[0] for p in parts]),
-        np.concatenate([p[1] for p in parts]),
-        np.concatenate([p[2] for p in parts]),
-        context.temperatures_k,
-    )
+    known = Known(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Known)))
+    host, bins = context.system.host, orientation_bins(context.system.guest)
+    voxels = voxel_shape(host.lattice_angstrom, len(known.weights), bins)
+    proposal = learn_proposal(voxels, bins, known, context.temperatures_k)
     proposal.save(path)
     return str(path)
 
 
-def read_scored(
-    run_dir: str, table: int, batch: int, round_number: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return positions, weights and energies of a batch at the best cheap level known.
+def read_scored(run_dir: str, table: int, batch: int, round_number: int) -> Known:
+    """Return the insertions of a batch with energies at the best cheap level known.
 
     Args:
         run_dir: run folder.
         table: table number.
         batch: batch number.
         round_number: round whose surrogate scores to use; 0 for the baseline.
-
-    Returns:
-        (n, 3) fractional positions, (n,) weights, (n,) energies with +inf where overlap.
     """
+    from chem.proposal import Known
+
     columns = read_columns(table_path(run_dir, table, batch))
     energy = columns["baseline_kj_per_mol"].copy()
     if round_number:
         scores = read_columns(scores_path(run_dir, round_number, batch))
         energy[~columns["overlap"]] = scores["surrogate_kj_per_mol"]
-    return placement(columns)[0], columns["proposal_weight"], energy
+    return Known(*placement(columns), columns["proposal_weight"], energy)
 
 
 def batch_items(run_dir: Path | str, table: int, total: int, size: int) -> list[BatchItem]:

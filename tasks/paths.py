@@ -52,3 +52,8 @@ def probability_path(run_dir: str | Path, round_number: int, batch: int) -> Path
     """Routing probabilities of one batch in one round."""
     folder = Path(run_dir) / "scores" / f"round-{round_number:02d}"
     return folder / f"probability-{batch:05d}.parquet"
+
+
+def remembered_path(run_dir: str | Path) -> Path:
+    """Lowest and typical insertions of a classical run."""
+    return Path(run_dir) / "remembered.parquet"

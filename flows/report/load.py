@@ -14,7 +14,7 @@ from data.errors import RunFolderError
 from data.store import read_columns, read_rows
 from tasks.context import RunContext, load_context
 from tasks.labels import read_labels
-from tasks.paths import routed_path
+from tasks.paths import remembered_path, routed_path
 
 MOST_BATCHES = 20
 NEEDED = ("settings.json", "provenance.json", "context.json", "rounds.parquet")
@@ -115,7 +115,7 @@ def load_run(run_dir: Path) -> Run:
             "finished run, or run the command that made it again; it goes on where it stopped."
         )
     missing = [name for name in NEEDED if not (run_dir / name).exists()]
-    if not table_files(run_dir):
+    if not table_files(run_dir) and not remembered_path(run_dir).exists():
         missing.append("insertions/*.parquet")
     if missing:
         raise RunFolderError(
@@ -173,6 +173,8 @@ def read_insertions(run: Run) -> Insertions:
     Of a table of many batches an even share is read: pictures need no more.
     """
     files = table_files(run.folder)
+    if not files:
+        return _remembered(run.folder)
     kept = np.unique(np.linspace(0, len(files) - 1, min(len(files), MOST_BATCHES)).astype(int))
     names = ["frac_x", "frac_y", "frac_z", "overlap", "baseline_kj_per_mol"]
     names += ["proposal_weight", "surrogate_kj_per_mol"]
@@ -186,6 +188,19 @@ def read_insertions(run: Run) -> Insertions:
         columns["baseline_kj_per_mol"][free],
         surrogate if len(surrogate) and np.isfinite(surrogate).all() else None,
         len(free),
+    )
+
+
+def _remembered(folder: Path) -> Insertions:
+    """Return the typical insertions of a run that did not keep all of them."""
+    columns = read_columns(remembered_path(folder))
+    rows = columns["typical"].astype(bool)
+    return Insertions(
+        np.stack([columns[f"frac_{axis}"][rows] for axis in "xyz"], axis=1),
+        columns["proposal_weight"][rows],
+        columns["baseline_kj_per_mol"][rows],
+        None,
+        int(rows.sum()),
     )
 
 

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from data.store import plain
 from flows.report import cell, figures, levels, site, style, words
+from flows.report.classical_run import pieces
 from flows.report.load import (
     Insertions,
     Run,
@@ -66,13 +67,14 @@ def content(run: Run) -> dict[str, Any]:
         "classical": first["rounds"] == 0,
         "data": plain({"results": run.results}),
         "warnings": list(dict.fromkeys(w for r in run.results for w in r["warnings"])),
-        "budget": [budget(r) for r in run.results],
+        "budget": [budget(r) for r in (run.results[:1] if first["rounds"] == 0 else run.results)],
         "rounds": run.rounds,
         "failures": read_failures(run),
         "coverage": levels.coverage(unseen),
         "errors": levels.weighted_error(unseen, first["temperature_k"]),
         "unseen": len(unseen.round),
         "pictures": pictures(run, insertions, unseen),
+        "pieces": pieces(run),
         "contacts": [] if run.binding is None else contacts(system.host, system.guest, run.binding),
         "binding": run.binding,
         "settings": run.settings,

@@ -37,8 +37,20 @@ def lattice_shifts(lattice, reach):
     return np.array([np.array(n) @ lattice for n in itertools.product(*ranges)])
 
 
-def short_range(host, body_positions, pairs, cutoff, shifted, alpha):
-    """Lennard-Jones and erfc sums over atoms and images; also the closest approach."""
+def pair_energy(r, eps, sigma, quantum=0.0):
+    """Lennard-Jones plus the quadratic Feynman-Hibbs term, and the slope of both."""
+    high, low = 4 * eps * sigma**12, 4 * eps * sigma**6
+    value = high * r**-12.0 - low * r**-6.0
+    first = -12 * high * r**-13.0 + 6 * low * r**-7.0
+    second = 156 * high * r**-14.0 - 42 * low * r**-8.0
+    third = -2184 * high * r**-15.0 + 336 * low * r**-9.0
+    spread = second + 2 * first / r
+    spread_slope = third + 2 * second / r - 2 * first / r**2
+    return value + quantum * spread, first + quantum * spread_slope
+
+
+def short_range(host, body_positions, pairs, cutoff, lj, alpha, quantum):
+    """Lennard-Jones and erfc sums over atoms and images."""
     lattice, atoms = host.lattice_angstrom, host.positions_angstrom
     shifts = lattice_shifts(lattice, cutoff + 2 * np.linalg.norm(lattice, axis=1).max())
     total = 0.0
@@ -47,9 +59,12 @@ def short_range(host, body_positions, pairs, cutoff, shifted, alpha):
             r = np.linalg.norm(site - atom - shifts, axis=1)
             r = r[r < cutoff]
             eps, sigma = pairs.epsilon_kj_per_mol[i, j], pairs.sigma_angstrom[i, j]
-            total += np.sum(4 * eps * ((sigma / r) ** 12 - (sigma / r) ** 6))
-            if shifted:
-                total -= len(r) * 4 * eps * ((sigma / cutoff) ** 12 - (sigma / cutoff) ** 6)
+            edge, slope = pair_energy(cutoff, eps, sigma, quantum)
+            total += np.sum(pair_energy(r, eps, sigma, quantum)[0])
+            if lj != "truncated":
+                total -= len(r) * edge
+            if lj == "force-shifted":
+                total -= slope * np.sum(r - cutoff)
             if alpha is not None:
                 charge = pairs.guest_charges_e[i] * pairs.host_charges_e[j]
                 total += COULOMB * charge * np.sum(erfc(alpha * r) / r)
@@ -86,11 +101,20 @@ def closest_over_core(host, body_positions, core):
 
 
 def energy(
-    host, guest, pairs, fractional, quaternion, cutoff, shifted=False, alpha=None, k_cutoff=0.0
+    host,
+    guest,
+    pairs,
+    fractional,
+    quaternion,
+    cutoff,
+    lj="truncated",
+    alpha=None,
+    k_cutoff=0.0,
+    quantum=0.0,
 ):
     """Interaction energy of one insertion in kJ/mol, without core or tail."""
     sites = site_positions(host.lattice_angstrom, guest.positions_angstrom, fractional, quaternion)
-    total = short_range(host, sites, pairs, cutoff, shifted, alpha)
+    total = short_range(host, sites, pairs, cutoff, lj, alpha, quantum)
     if alpha is not None:
         total += long_range(host, sites, pairs, alpha, k_cutoff)
     return total

@@ -7,22 +7,28 @@ from scipy.integrate import quad
 from chem import ewald
 from chem.energies import ClassicalModel, ClassicalSettings, core_radii_angstrom
 from chem.kernels import screened_coulomb
+from chem.pair_potential import TRUNCATIONS
 from chem.rotations import rotation_matrices
 from chem.tails import tail_energy_kj_per_mol
 from data.constants import COULOMB_KJ_ANGSTROM_PER_MOL_E2, GAS_CONSTANT_KJ_PER_MOL_K
 from data.errors import NetChargeError, SettingsError
 
+HBAR2_OVER_24_KB = 48.5087341642 / 24.0
+"""hbar^2 / (24 u k_B) in K angstrom^2 for a guest of 1 g/mol, from CODATA 2018."""
 CUTOFF = 9.5  # beyond every width of the triclinic test cell: images count
 
 
 @pytest.mark.parametrize("charged", [False, True])
-@pytest.mark.parametrize("lj", ["truncated", "shifted"])
-def test_agrees_with_the_double_loop(systems, twin, charged, lj):
+@pytest.mark.parametrize("lj", TRUNCATIONS)
+@pytest.mark.parametrize("kelvin", [None, 60.0])
+def test_agrees_with_the_double_loop(systems, twin, charged, lj, kelvin):
     host, guest, pairs = systems.triclinic(charged)
-    model = ClassicalModel(host, guest, pairs, ClassicalSettings(CUTOFF, lj))
+    settings = ClassicalSettings(CUTOFF, lj, feynman_hibbs_k=kelvin)
+    model = ClassicalModel(host, guest, pairs, settings)
     alpha, k_cutoff = ewald.choose_parameters(CUTOFF, 1e-6) if charged else (None, 0.0)
-    for x, q, energy in zip(*systems.free(model, 8), strict=True):
-        expected = twin.energy(host, guest, pairs, x, q, CUTOFF, lj == "shifted", alpha, k_cutoff)
+    quantum = HBAR2_OVER_24_KB / kelvin if kelvin else 0.0
+    for x, q, energy in zip(*systems.free(model, 6), strict=True):
+        expected = twin.energy(host, guest, pairs, x, q, CUTOFF, lj, alpha, k_cutoff, quantum)
         assert energy == pytest.approx(expected, rel=1e-10, abs=1e-9)
 
 
@@ -66,10 +72,12 @@ def test_nothing_below_the_core_energy_is_cut(systems, twin):
     assert np.array_equal(kept, energy[~overlap])
 
 
-@pytest.mark.parametrize("lj", ["truncated", "shifted"])
-def test_site_forces_are_numeric_gradients(systems, lj):
+@pytest.mark.parametrize(
+    ("lj", "kelvin"), [("truncated", None), ("shifted", 80.0), ("force-shifted", None)]
+)
+def test_site_forces_are_numeric_gradients(systems, lj, kelvin):
     host, guest, pairs = systems.triclinic()
-    settings = ClassicalSettings(CUTOFF, lj)
+    settings = ClassicalSettings(CUTOFF, lj, feynman_hibbs_k=kelvin)
     model = ClassicalModel(host, guest, pairs, settings)
     x, q, energy = systems.free(model, 6)
     energy_too, overlap, forces = model.energies_and_forces(x, q)
@@ -164,14 +172,17 @@ def test_screened_pair_is_erfc_over_r_at_every_distance():
     assert np.abs((values[:, 1] / slope - 1.0)[r < 10.0]).max() < 1e-7
 
 
-def test_tail_is_the_integral_beyond_the_cutoff(systems):
+@pytest.mark.parametrize("kelvin", [None, 20.0])
+def test_tail_is_the_integral_beyond_the_cutoff(systems, twin, kelvin):
     host, guest, pairs = systems.triclinic(charged=False)
-    plain = ClassicalModel(host, guest, pairs, ClassicalSettings(CUTOFF))
-    with_tail = ClassicalModel(host, guest, pairs, ClassicalSettings(CUTOFF, tail_correction=True))
+    plain = ClassicalModel(host, guest, pairs, ClassicalSettings(CUTOFF, feynman_hibbs_k=kelvin))
+    settings = ClassicalSettings(CUTOFF, tail_correction=True, feynman_hibbs_k=kelvin)
+    with_tail = ClassicalModel(host, guest, pairs, settings)
+    quantum = HBAR2_OVER_24_KB / kelvin if kelvin else 0.0
     expected = 0.0
     for eps, sigma in zip(pairs.epsilon_kj_per_mol.flat, pairs.sigma_angstrom.flat, strict=True):
         value, _ = quad(
-            lambda r, e=eps, s=sigma: 4 * e * ((s / r) ** 12 - (s / r) ** 6) * 4 * np.pi * r**2,
+            lambda r, e=eps, s=sigma: twin.pair_energy(r, e, s, quantum)[0] * 4 * np.pi * r**2,
             CUTOFF,
             np.inf,
         )
@@ -264,6 +275,9 @@ def test_many_sites_and_every_atom_of_its_own_type(systems, twin):
         ({"cutoff_angstrom": float("nan")}, "cutoff"),
         ({"lj": "smooth"}, "truncated"),
         ({"lj": "shifted", "tail_correction": True}, "tail"),
+        ({"lj": "force-shifted", "tail_correction": True}, "tail"),
+        ({"feynman_hibbs_k": 0.0}, "feynman_hibbs_k"),
+        ({"feynman_hibbs_k": float("inf")}, "feynman_hibbs_k"),
         ({"ewald_precision": 1e-12}, "ewald_precision"),
     ],
 )

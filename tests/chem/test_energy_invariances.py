@@ -171,7 +171,15 @@ def test_hash_follows_everything_that_decides_the_energy(systems):
         ClassicalModel(host, guest, neutral),
         ClassicalModel(host, guest, pairs, ClassicalSettings(11.0)),
         ClassicalModel(host, guest, pairs, ClassicalSettings(lj="shifted")),
+        ClassicalModel(host, guest, pairs, ClassicalSettings(lj="force-shifted")),
         ClassicalModel(host, guest, pairs, ClassicalSettings(tail_correction=True)),
+        ClassicalModel(host, guest, pairs, ClassicalSettings(feynman_hibbs_k=77.0)),
+        ClassicalModel(
+            host,
+            replace(guest, molar_mass_g_per_mol=2.0),
+            pairs,
+            ClassicalSettings(feynman_hibbs_k=77.0),
+        ),
         ClassicalModel(host, guest, pairs, core_energy_k=2e5),
         ClassicalModel(replace(host, fractional=host.fractional + 1e-6), guest, pairs),
     ]

@@ -15,7 +15,12 @@ from chem.hosts import bundled_hosts, load_host
 from chem.mixing import combine
 from chem.site_types import ForceField, SiteType
 from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
-from data.errors import MissingChargesError, MissingParametersError, NetChargeError
+from data.errors import (
+    ForceFieldError,
+    MissingChargesError,
+    MissingParametersError,
+    NetChargeError,
+)
 
 POSITIVE = st.floats(0.01, 1000.0)
 
@@ -252,3 +257,31 @@ def test_our_yaml_form(tmp_path):
     assert pairs.sigma_angstrom[1, oxygen] == 3.1
     assert pairs.sigma_angstrom[1, silicon] == pytest.approx(np.sqrt(3.0 * 2.3))
     assert pairs.sigma_angstrom[0, silicon] == pytest.approx(np.sqrt(2.8 * 2.3))
+
+
+def test_our_yaml_form_chooses_cutoff_and_force_shift(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "name: mine\ntypes: {O: [53, 3.3]}\ntruncation: force-shifted\ncutoff_angstrom: 13.5\n"
+    )
+    field = load_force_field(str(path))
+    assert (field.truncation, field.cutoff_angstrom) == ("force-shifted", 13.5)
+    assert load_force_field("UFF").cutoff_angstrom is None
+
+
+def test_a_pair_of_two_strangers_is_refused(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "name: mine\ntypes: {O: [53, 3.3]}\n"
+        "pairs: [{types: [O_co2, Si], epsilon_k: 70.0, sigma_angstrom: 3.1}]\n"
+    )
+    with pytest.raises(ForceFieldError, match=r"pair O_co2 with Si has no host type"):
+        load_force_field(str(path))
+
+
+def test_generic_mofs_takes_these_non_metals_from_dreiding():
+    generic, uff, dreiding = map(load_force_field, ("GenericMOFs", "UFF", "DREIDING"))
+    listed = {"H", "B", "C", "N", "O", "F", "Al", "Si", "P", "S", "Cl", "Ga", "Ge", "As"}
+    listed |= {"Se", "Br", "In", "Sn", "Sb", "I"}
+    assert all(generic.types[element] == dreiding.types[element] for element in listed)
+    assert all(generic.types[e] == uff.types[e] for e in set(uff.types) - listed)

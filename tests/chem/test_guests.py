@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from chem.force_fields import load_force_field
-from chem.guests import bundled_guests, load_guest, require_atoms
+from chem.guests import bundled_guests, guest_aliases, guest_note, load_guest, require_atoms
 from data.errors import GuestError
 
 DEBYE_PER_E_ANGSTROM = 4.80320471
@@ -43,6 +43,11 @@ def test_every_bundled_guest_is_neutral_centred_and_sourced(name):
         ("Kr", 83.798, {"Kr"}),
         ("Xe", 131.293, {"Xe"}),
         ("H2", 2.016, {"H2"}),
+        ("H2S", 34.076, {"S_h2s", "H_h2s", "M_h2s"}),
+        ("CO", 28.010, {"C_co", "O_co", "M_co"}),
+        ("Ne", 20.180, {"Ne"}),
+        ("NH3", 17.031, {"N_nh3", "H_nh3", "M_nh3"}),
+        ("SO2", 64.058, {"S_so2", "O_so2"}),
     ],
 )
 def test_molar_masses_and_site_names(name, mass, types):
@@ -51,10 +56,17 @@ def test_molar_masses_and_site_names(name, mass, types):
     assert set(guest.site_types) == types
 
 
-# Dipoles in debye as published with the models (Vega, Abascal, PCCP 13 (2011) 19663, table 1).
+# Dipoles in debye as published with the models (water: Vega, Abascal, PCCP 13 (2011) 19663,
+# table 1; CO is fitted to the experimental 0.112).
 @pytest.mark.parametrize(
     ("name", "dipole", "tolerance"),
-    [("H2O", 2.305, 2e-3), ("H2O:SPC-E", 2.35, 3e-3), ("CO2", 0.0, 1e-9), ("N2", 0.0, 1e-9)],
+    [
+        ("H2O", 2.305, 2e-3),
+        ("H2O:SPC-E", 2.35, 3e-3),
+        ("CO2", 0.0, 1e-9),
+        ("N2", 0.0, 1e-9),
+        ("CO", 0.112, 1e-3),
+    ],
 )
 def test_dipole_moments(name, dipole, tolerance):
     guest = load_guest(name)
@@ -71,6 +83,60 @@ def test_quadrupole_moments(name, quadrupole):
     guest = load_guest(name)
     theta = guest.charges_e @ guest.positions_angstrom[:, 2] ** 2 * DEBYE_PER_E_ANGSTROM
     assert theta == pytest.approx(quadrupole, abs=0.01)
+
+
+def test_the_dipole_of_carbon_monoxide_points_to_its_oxygen():
+    """C(-)O(+), as in nature."""
+    guest = load_guest("CO")
+    moment = guest.charges_e @ guest.positions_angstrom
+    oxygen = guest.site_types.index("O_co")
+    carbon = guest.site_types.index("C_co")
+    assert moment @ (guest.positions_angstrom[oxygen] - guest.positions_angstrom[carbon]) > 0.0
+
+
+# Bond lengths in angstrom and angles in degrees of the models, outer atom - centre - outer atom.
+@pytest.mark.parametrize(
+    ("name", "centre", "outer", "length", "angle"),
+    [
+        ("H2O", "Ow", "Hw", 0.9572, 104.52),
+        ("H2O:SPC-E", "Ow", "Hw", 1.0, 109.47),
+        ("H2S", "S_h2s", "H_h2s", 1.34, 92.0),
+        ("SO2", "S_so2", "O_so2", 1.432, 119.3),
+        ("NH3", "N_nh3", "H_nh3", 1.012, 106.7),
+        ("C3H8", "CH2", "CH3", 1.54, 114.0),
+        ("CO2", "C_co2", "O_co2", 1.16, 180.0),
+    ],
+)
+def test_bond_lengths_and_angles(name, centre, outer, length, angle):
+    guest = load_guest(name)
+    types = np.array(guest.site_types)
+    arms = guest.positions_angstrom[types == outer] - guest.positions_angstrom[types == centre]
+    np.testing.assert_allclose(np.linalg.norm(arms, axis=1), length, atol=2e-5)
+    cosine = arms[0] @ arms[1] / length**2
+    assert np.degrees(np.arccos(max(cosine, -1.0))) == pytest.approx(angle, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "site", "centre", "distance"),
+    [("H2O", "Mw", "Ow", 0.1546), ("H2S", "M_h2s", "S_h2s", 0.3), ("NH3", "M_nh3", "N_nh3", 0.08)],
+)
+def test_charge_sites_lie_on_the_axis_towards_the_hydrogens(name, site, centre, distance):
+    guest = load_guest(name)
+    origin = guest.positions_angstrom[guest.site_types.index(centre)]
+    arm = guest.positions_angstrom[guest.site_types.index(site)] - origin
+    hydrogens = [i for i, e in enumerate(guest.site_elements) if e == "H"]
+    axis = (guest.positions_angstrom[hydrogens] - origin).mean(axis=0)
+    assert arm @ axis / np.linalg.norm(axis) == pytest.approx(distance, abs=1e-6)
+    assert np.linalg.norm(np.cross(arm, axis)) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_aliases_load_the_same_guest():
+    for name, aliases in guest_aliases().items():
+        for alias in aliases:
+            assert load_guest(alias).name == name
+    assert guest_aliases()["H2"] == ("H2:Buch",)
+    assert "Feynman-Hibbs" in guest_note("h2:buch")
+    assert guest_note("CO2") == ""
 
 
 def test_plain_names_are_trappe_and_variants_differ():

@@ -124,6 +124,15 @@ def test_primitive_lattice_is_a_whole_number_combination_and_right_handed():
     assert np.linalg.det(primitive.lattice_angstrom) > 0.0
 
 
+def test_running_numbers_as_labels_do_not_stop_the_reduction():
+    """Files in P1 number their atoms; one label that is no number means something."""
+    cell = load_host("IRMOF-1", primitive=False)
+    numbers = tuple(f"{element}{k + 1}" for k, element in enumerate(cell.elements))
+    assert len(reduce_to_primitive(replace(cell, labels=numbers)).elements) == 106
+    special = ("special", *numbers[1:])
+    assert len(reduce_to_primitive(replace(cell, labels=special)).elements) == 424
+
+
 def test_reduction_keeps_labels_and_charges_apart():
     cell = load_host("SOD", primitive=False)
     numbered = replace(cell, labels=tuple(f"X{i}" for i in range(36)))

@@ -88,23 +88,56 @@ def test_square_well_in_closed_form(systems):
     within(systems.widom(energy, BETA_300), expected, 2e-3)
 
 
-@pytest.mark.parametrize("lj", ["truncated", "shifted"])
+@pytest.mark.parametrize("lj", ["truncated", "shifted", "force-shifted"])
 @pytest.mark.parametrize("temperature_k", [150.0, 300.0, 1000.0])
 def test_one_lennard_jones_site_against_quadrature(systems, lj, temperature_k):
     """Cutoff inside half the box, so the average is one radial integral."""
     length, cutoff, epsilon_k, sigma = 12.5, 6.2, 200.0, 3.5
     beta = 1.0 / (GAS_CONSTANT_KJ_PER_MOL_K * temperature_k)
-    depth = epsilon_k / temperature_k
-    edge = (sigma / cutoff) ** 12 - (sigma / cutoff) ** 6 if lj == "shifted" else 0.0
+    depth = 4.0 * epsilon_k / temperature_k
+    edge, slope = (sigma / cutoff) ** 12 - (sigma / cutoff) ** 6, 0.0
+    if lj == "force-shifted":
+        slope = (6.0 * (sigma / cutoff) ** 6 - 12.0 * (sigma / cutoff) ** 12) / cutoff
+    elif lj == "truncated":
+        edge = 0.0
 
     def mayer(r):
-        return math.expm1(-4 * depth * ((sigma / r) ** 12 - (sigma / r) ** 6 - edge)) * r * r
+        reduced = (sigma / r) ** 12 - (sigma / r) ** 6 - edge - slope * (r - cutoff)
+        return math.expm1(-depth * reduced) * r * r
 
     parts = [quad(mayer, a, b, epsrel=1e-10)[0] for a, b in ((0.5, 3.0), (3.0, 4.0), (4.0, cutoff))]
     expected = 1.0 + 4.0 * math.pi * (sum(parts) - 0.5**3 / 3.0) / length**3
     model = one_site(systems, np.eye(3) * length, epsilon_k, sigma, cutoff_angstrom=cutoff, lj=lj)
     energies = model.energies(*systems.insertions(600_000))[0]
     within(systems.widom(energies, beta), expected, 5e-3)
+
+
+def test_one_quantum_site_against_quadrature(systems):
+    """Feynman-Hibbs hydrogen at 40 K: the wall moves out, K falls well below the classical one."""
+    length, cutoff, epsilon_k, sigma, kelvin = 12.5, 6.2, 60.0, 3.0, 40.0
+    quantum = 48.5087341642 / (24.0 * 1.0 * kelvin)
+
+    def mayer(r, q):
+        sixth = (sigma / r) ** 6
+        energy = sixth * (sixth - 1.0) + q / r**2 * (132.0 * sixth**2 - 30.0 * sixth)
+        return math.expm1(-4.0 * epsilon_k / kelvin * energy) * r * r
+
+    expected = {}
+    for q in (0.0, quantum):
+        ranges = ((0.5, 2.5), (2.5, 4.0), (4.0, cutoff))
+        parts = [quad(mayer, a, b, args=(q,), epsrel=1e-10)[0] for a, b in ranges]
+        expected[q] = 1.0 + 4.0 * math.pi * (sum(parts) - 0.5**3 / 3.0) / length**3
+    model = one_site(
+        systems,
+        np.eye(3) * length,
+        epsilon_k,
+        sigma,
+        cutoff_angstrom=cutoff,
+        feynman_hibbs_k=kelvin,
+    )
+    energies = model.energies(*systems.insertions(400_000))[0]
+    within(systems.widom(energies, BETA_300 * 300.0 / kelvin), expected[quantum], 5e-3)
+    assert expected[quantum] < 0.95 * expected[0.0]
 
 
 def test_replicating_the_cell_leaves_the_average(systems):

@@ -168,7 +168,8 @@ def test_every_temperature_has_its_row(classical: Path, classical_page: str) -> 
     page = Page(classical_page)
     for result in results_of(classical):
         assert repr(result["henry_mol_per_kg_pa"]) in page.numbers
-        assert f"{result['temperature_k']} K" in page.text
+        assert f"{result['temperature_k']:g}" in page.text
+    assert "Left: the answer over the effective insertions" in page.text
     assert "Round by round" not in page.text
     assert "From labels to the answer" not in page.text
 

@@ -1,0 +1,1 @@
+"""Grand-canonical Monte Carlo of one rigid guest in a rigid host: adsorption isotherms."""

@@ -1,0 +1,348 @@
+"""Lays out the arrays of a chain from an energy model and guest-guest parameters."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+from typing import Protocol
+
+import numpy as np
+
+from chem.energies import ClassicalModel, ClassicalSettings, core_radii_angstrom
+from chem.ewald import build_table, screening_polynomial
+from chem.gcmc.guest_mixing import GuestPairTable
+from chem.gcmc.host_kernel import Direct
+from chem.gcmc.layout import Box, GuestPairs, Model, Placement, Scratch, State, Waves
+from chem.gcmc.rng import fill_alias_table
+from chem.gcmc.settings import GcmcSettings
+from chem.geometry import perpendicular_widths_angstrom
+from chem.grids.arrays import GridArrays
+from chem.pair_potential import cutoff_terms, quantum_angstrom2
+from chem.proposal import Proposal
+from chem.system import core_energy_k
+from chem.tails import tail_energy_kj_per_mol
+from data.constants import COULOMB_KJ_ANGSTROM_PER_MOL_E2
+from data.errors import SettingsError
+from data.records import Guest, Host, PairTable
+
+_HAIR = 1e-9
+
+
+class EnergyModel(Protocol):
+    """A host-guest energy: direct sums or grids, see `chem.energies` and `chem.grids`."""
+
+    host: Host
+    guest: Guest
+    pairs: PairTable
+    settings: ClassicalSettings
+
+    @property
+    def hash(self) -> str:
+        """Content hash of all that decides the energies."""
+
+    def energies(
+        self, fractional: np.ndarray, quaternions: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Energies (B,) in kJ/mol and overlap flags (B,) of insertions."""
+
+
+def choose_repeats(
+    lattice_angstrom: np.ndarray, cutoff_angstrom: float, asked: tuple[int, int, int] | None = None
+) -> tuple[int, int, int]:
+    """Return the fewest cells along each vector so that the box is two cutoffs wide.
+
+    Args:
+        lattice_angstrom: (3, 3) cell vectors as rows.
+        cutoff_angstrom: guest-guest cutoff.
+        asked: what the user wants instead.
+
+    Raises:
+        SettingsError: the asked box is narrower than two cutoffs.
+    """
+    widths = perpendicular_widths_angstrom(lattice_angstrom)
+    fewest = tuple(max(1, math.ceil(2.0 * cutoff_angstrom / w - _HAIR)) for w in widths)
+    if asked is None:
+        return fewest[0], fewest[1], fewest[2]
+    if any(have < need for have, need in zip(asked, fewest, strict=True)):
+        raise SettingsError(
+            f"a box of {asked} cells is {np.round(np.array(asked) * widths, 2).tolist()} angstrom "
+            f"wide; guests need two cutoffs, {2.0 * cutoff_angstrom:g} angstrom: at least {fewest} "
+            "cells, or a shorter cutoff"
+        )
+    return asked
+
+
+def build_model(
+    model: EnergyModel,
+    guest_pairs: GuestPairTable,
+    temperature_k: float,
+    settings: GcmcSettings,
+    proposal: Proposal,
+    blocked: np.ndarray | None = None,
+) -> Model:
+    """Return everything a chain reads.
+
+    Args:
+        model: host-guest energy.
+        guest_pairs: guest-guest parameters.
+        temperature_k: temperature; it sets the hard core of guest with guest.
+        settings: box and Ewald settings.
+        proposal: insertion density over the host's cell.
+        blocked: (a, b, c) voxels of the host's cell, nonzero where no guest may be.
+    """
+    repeats = choose_repeats(
+        model.host.lattice_angstrom, model.settings.cutoff_angstrom, settings.repeats
+    )
+    body = np.array(model.guest.positions_angstrom, dtype=np.float64).reshape(-1, 3)
+    lattice = np.array(model.host.lattice_angstrom, dtype=np.float64) * np.array(repeats)[:, None]
+    waves, alpha = _waves(model, body, lattice, settings)
+    return Model(
+        body=body,
+        box=_box(model, guest_pairs, body, np.ascontiguousarray(lattice), repeats),
+        pairs=_pairs(model, guest_pairs, temperature_k, alpha),
+        waves=waves,
+        placement=_placement(proposal, blocked),
+        direct=_direct(model),
+        grids=_grids(model),
+    )
+
+
+def _box(
+    model: EnergyModel,
+    guest_pairs: GuestPairTable,
+    body: np.ndarray,
+    lattice: np.ndarray,
+    repeats: tuple[int, int, int],
+) -> Box:
+    """Return the supercell with the images that may matter."""
+    cutoff = model.settings.cutoff_angstrom
+    reach = cutoff + 2.0 * float(np.linalg.norm(body, axis=1).max())
+    if reach > 2.0 * cutoff:
+        raise SettingsError(
+            f"guest {model.guest.name} is longer than the cutoff of {cutoff:g} angstrom; take a "
+            "longer cutoff"
+        )
+    narrow = perpendicular_widths_angstrom(lattice) < 2.0 * reach
+    steps = [(0, -1, 1) if axis else (0,) for axis in narrow]
+    shifts = np.array(list(product(*steps)), dtype=np.float64) @ lattice
+    tail = 0.0
+    if model.settings.tail_correction:
+        tail = tail_energy_kj_per_mol(
+            guest_pairs.epsilon_kj_per_mol,
+            guest_pairs.sigma_angstrom,
+            cutoff,
+            abs(float(np.linalg.det(lattice))),
+            _pair_quantum(model),
+        )
+    return Box(
+        lattice=lattice,
+        inverse=np.ascontiguousarray(np.linalg.inv(lattice)),
+        repeats=np.array(repeats, dtype=np.float64),
+        unit_inverse=np.ascontiguousarray(np.linalg.inv(model.host.lattice_angstrom)),
+        shifts=shifts,
+        reach2=reach * reach,
+        tail=tail,
+        host_tail=float(getattr(model, "tail_energy_kj_per_mol", 0.0)),
+    )
+
+
+def _pair_quantum(model: EnergyModel) -> float:
+    """Feynman-Hibbs Q of two guests, whose reduced mass is half of one."""
+    kelvin = model.settings.feynman_hibbs_k
+    if kelvin is None:
+        return 0.0
+    return quantum_angstrom2(0.5 * model.guest.molar_mass_g_per_mol, kelvin)
+
+
+def _pairs(
+    model: EnergyModel, guest_pairs: GuestPairTable, temperature_k: float, alpha: float
+) -> GuestPairs:
+    """Return the real-space terms between two guests."""
+    epsilon, sigma = guest_pairs.epsilon_kj_per_mol, guest_pairs.sigma_angstrom
+    cutoff, quantum = model.settings.cutoff_angstrom, _pair_quantum(model)
+    shift, slope = cutoff_terms(epsilon, sigma, cutoff, model.settings.lj, quantum)
+    core = core_radii_angstrom(epsilon, sigma, core_energy_k((temperature_k,)))
+    charges = np.array(model.pairs.guest_charges_e, dtype=np.float64)
+    return GuestPairs(
+        four_epsilon=4.0 * epsilon,
+        sigma2=sigma * sigma,
+        shift=np.array(shift, dtype=np.float64),
+        slope=np.array(slope, dtype=np.float64),
+        quantum=quantum,
+        core2=core * core,
+        cutoff2=cutoff * cutoff,
+        coulomb=COULOMB_KJ_ANGSTROM_PER_MOL_E2 * np.outer(charges, charges),
+        screening=screening_polynomial(alpha, cutoff),
+    )
+
+
+def _waves(
+    model: EnergyModel, body: np.ndarray, lattice: np.ndarray, settings: GcmcSettings
+) -> tuple[Waves, float]:
+    """Return the reciprocal part and the screening parameter alpha."""
+    charges = np.array(model.pairs.guest_charges_e, dtype=np.float64)
+    # The Green function is the potential of a unit charge at the origin.
+    unit = np.array([1.0 if charges.any() else 0.0])
+    table = build_table(np.zeros((1, 3)), lattice, unit, model.settings.cutoff_angstrom, settings.ewald_precision)
+    green = np.array(table.coefficients[0])
+    waves = Waves(
+        limits=table.limits,
+        rows=table.rows,
+        row_lengths=table.row_lengths,
+        green=green,
+        charges=charges,
+        spread=_spread(table.rows, table.row_lengths, green, lattice, charges, body),
+        own_constant=_own_constant(charges, body, table.alpha_per_angstrom),
+        own_images=settings.own_images,
+    )
+    return waves, table.alpha_per_angstrom
+
+
+def _spread(
+    rows: np.ndarray,
+    row_lengths: np.ndarray,
+    green: np.ndarray,
+    lattice: np.ndarray,
+    charges: np.ndarray,
+    body: np.ndarray,
+) -> float:
+    """Bound the root of sum green |S|^2 of one guest in any pose.
+
+    From |exp(ix) - 1 - ix| <= x^2 / 2: |S(k)| <= |Q| + k |dipole| + k^2/2 sum |q| r^2, and
+    never above sum |q|.
+    """
+    triples = [
+        (h, k, first + step)
+        for (h, k, first, _), length in zip(rows, row_lengths, strict=True)
+        for step in range(length)
+    ]
+    indices = np.array(triples, dtype=np.float64).reshape(-1, 3)
+    k2 = ((2.0 * math.pi * indices @ np.linalg.inv(lattice).T) ** 2).sum(axis=1)
+    dipole = float(np.linalg.norm(charges @ body))
+    second = float(np.abs(charges) @ (body**2).sum(axis=1))
+    series = abs(float(charges.sum())) + np.sqrt(k2) * dipole + 0.5 * k2 * second
+    return float(np.sqrt(green @ np.minimum(series, np.abs(charges).sum()) ** 2))
+
+
+def _own_constant(charges: np.ndarray, body: np.ndarray, alpha: float) -> float:
+    """Self and intramolecular energy that the reciprocal sum holds for each guest, kJ/mol."""
+    energy = alpha / math.sqrt(math.pi) * float(charges @ charges)
+    for one in range(len(charges)):
+        for two in range(one):
+            r = float(np.linalg.norm(body[one] - body[two]))
+            factor = math.erf(alpha * r) / r if r > 0.0 else 2.0 * alpha / math.sqrt(math.pi)
+            energy += charges[one] * charges[two] * factor
+    return COULOMB_KJ_ANGSTROM_PER_MOL_E2 * float(energy)
+
+
+def _placement(proposal: Proposal, blocked: np.ndarray | None) -> Placement:
+    """Return the insertion density as an alias table, and what is blocked."""
+    density = np.array(proposal.relative_density, dtype=np.float64).ravel()
+    if not (density > 0.0).all():
+        raise SettingsError("the insertion density must be positive everywhere in the cell")
+    density /= density.mean()
+    keep, alias = np.empty(len(density)), np.empty(len(density), dtype=np.int64)
+    fill_alias_table(density, keep, alias)
+    mask = np.zeros((1, 1, 1), dtype=np.int64)
+    if blocked is not None:
+        if np.ndim(blocked) != 3:
+            raise SettingsError(
+                f"the blocked voxels must be a 3-dimensional array, got shape {np.shape(blocked)}"
+            )
+        mask = np.array(np.asarray(blocked) != 0, dtype=np.int64, order="C")
+    return Placement(
+        voxels=proposal.voxels,
+        bins=proposal.bins.shape,
+        alignment=proposal.bins.alignment,
+        keep=keep,
+        alias=alias,
+        log_density=np.log(density),
+        blocked=mask,
+    )
+
+
+def _direct(model: EnergyModel) -> Direct | None:
+    """Return the direct sums of a classical model, or None."""
+    if not isinstance(model, ClassicalModel):
+        return None
+    inverse, cores, pairs, charges = model._arguments
+    return Direct(model._lattice, model._bins, inverse, cores, pairs, charges)
+
+
+def _grids(model: EnergyModel) -> GridArrays | None:
+    """Return the arrays of an energy grid, or None."""
+    if isinstance(model, ClassicalModel):
+        return None
+    arrays = getattr(model, "arrays", None)
+    if not isinstance(arrays, GridArrays):
+        raise SettingsError(
+            f"{type(model).__name__} cannot be used inside a chain; use direct sums or energy grids"
+        )
+    return arrays
+
+
+def empty_state(model: Model, random: np.ndarray, capacity: int) -> State:
+    """Return the empty box.
+
+    Args:
+        model: what the chain reads.
+        random: (4,) state of its generator.
+        capacity: guests the arrays can hold.
+    """
+    sites = len(model.body)
+    return State(
+        random=random.copy(),
+        count=np.zeros(1, dtype=np.int64),
+        centres=np.zeros((3, capacity)),
+        quaternions=np.zeros((4, capacity)),
+        offsets=np.zeros((sites, 3, capacity)),
+        host=np.zeros(capacity),
+        factors=np.zeros((2, len(model.waves.green))),
+        totals=np.zeros(4),
+    )
+
+
+def larger_state(state: State, capacity: int) -> State:
+    """Return a copy whose arrays can hold ``capacity`` guests."""
+
+    def grown(array: np.ndarray) -> np.ndarray:
+        new = np.zeros((*array.shape[:-1], capacity))
+        new[..., : array.shape[-1]] = array
+        return new
+
+    return state._replace(
+        random=state.random.copy(),
+        count=state.count.copy(),
+        centres=grown(state.centres),
+        quaternions=grown(state.quaternions),
+        offsets=grown(state.offsets),
+        host=grown(state.host),
+        factors=state.factors.copy(),
+        totals=state.totals.copy(),
+    )
+
+
+def scratch_for(model: Model, capacity: int) -> Scratch:
+    """Return the work space of one chain with room for ``capacity`` guests."""
+    sites, waves = len(model.body), len(model.waves.green)
+    width = 2 * int(model.waves.limits.max()) + 1
+    return Scratch(
+        centre=np.zeros(3),
+        quaternion=np.zeros(4),
+        offsets=np.zeros((sites, 3)),
+        old_centre=np.zeros(3),
+        old_offsets=np.zeros((sites, 3)),
+        near=np.zeros((sites, 3, len(model.box.shifts) * capacity)),
+        separations=np.zeros((4, capacity)),
+        before=np.zeros((2, waves)),
+        after=np.zeros((2, waves)),
+        phases=np.zeros((sites, 3, 2, width)),
+        sites=np.zeros((1, sites, 3)),
+        points=np.zeros((1, sites, 3)),
+        bins=np.zeros((1, sites), dtype=np.int64),
+        energy=np.zeros(1),
+        cell=np.zeros(1, dtype=np.int64),
+        uniforms=np.zeros((1, 6)),
+        place=np.zeros((1, 3)),
+        turn=np.zeros((1, 4)),
+    )

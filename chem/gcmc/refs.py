@@ -1,0 +1,124 @@
+"""The groups of `chem.gcmc.layout` by reference, for the inside of compiled code.
+
+A named tuple is passed by value: each call would hand over hundreds of words, and every
+function would be compiled with all of them as arguments. A reference is one word; what reads it
+reads the same names.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+from numba import types
+from numba.experimental import structref
+
+from chem.gcmc import layout
+from chem.gcmc.layout import OPTIONS
+
+
+class _Reference(types.StructRef):
+    """Base of the reference types; literal types of fields are widened."""
+
+    def preprocess_fields(self, fields: Any) -> Any:
+        """Return the fields with their plain types."""
+        return tuple((name, types.unliteral(kind)) for name, kind in fields)
+
+
+@structref.register
+class BoxType(_Reference):
+    """Type of a `BoxRef`."""
+
+
+@structref.register
+class PairsType(_Reference):
+    """Type of a `PairsRef`."""
+
+
+@structref.register
+class WavesType(_Reference):
+    """Type of a `WavesRef`."""
+
+
+@structref.register
+class PlacementType(_Reference):
+    """Type of a `PlacementRef`."""
+
+
+@structref.register
+class ModelType(_Reference):
+    """Type of a `ModelRef`."""
+
+
+@structref.register
+class StateType(_Reference):
+    """Type of a `StateRef`."""
+
+
+@structref.register
+class ScratchType(_Reference):
+    """Type of a `ScratchRef`."""
+
+
+class BoxRef:
+    """`layout.Box` by reference."""
+
+
+class PairsRef:
+    """`layout.GuestPairs` by reference."""
+
+
+class WavesRef:
+    """`layout.Waves` by reference."""
+
+
+class PlacementRef:
+    """`layout.Placement` by reference."""
+
+
+class ModelRef(structref.StructRefProxy):
+    """`layout.Model` by reference."""
+
+
+class StateRef(structref.StructRefProxy):
+    """`layout.State` by reference."""
+
+
+class ScratchRef(structref.StructRefProxy):
+    """`layout.Scratch` by reference."""
+
+
+for _group, _kind, _fields in (
+    (BoxRef, BoxType, layout.Box._fields),
+    (PairsRef, PairsType, layout.GuestPairs._fields),
+    (WavesRef, WavesType, layout.Waves._fields),
+    (PlacementRef, PlacementType, layout.Placement._fields),
+    (ModelRef, ModelType, layout.Model._fields),
+    (StateRef, StateType, layout.State._fields),
+    (ScratchRef, ScratchType, layout.Scratch._fields),
+):
+    structref.define_constructor(_group, _kind, list(_fields))
+
+
+for _group, _kind in ((ModelRef, ModelType), (StateRef, StateType), (ScratchRef, ScratchType)):
+    structref.define_boxing(_kind, _group)
+
+
+@numba.njit(**OPTIONS)
+def by_reference(
+    state: layout.State, scratch: layout.Scratch, model: layout.Model
+) -> tuple[StateRef, ScratchRef, ModelRef]:
+    """Return the three groups by reference; arrays are shared, not copied."""
+    return (
+        StateRef(*state),
+        ScratchRef(*scratch),
+        ModelRef(
+            model.body,
+            BoxRef(*model.box),
+            PairsRef(*model.pairs),
+            WavesRef(*model.waves),
+            PlacementRef(*model.placement),
+            model.direct,
+            model.grids,
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Binding sites: rigid relaxation, distances between placements, clusters; see binding_sites."""
