@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -127,6 +127,7 @@ class _Work:
         self.pockets, self.threads = pockets, threads
         self.bins = orientation_bins(model.guest)
         self.evaluated = 0
+        self.excluded = np.zeros(len(temperatures_k))
 
     def voxels(self, samples: int) -> tuple[int, int, int]:
         """Return the voxels that so many insertions can teach."""
@@ -141,13 +142,24 @@ class _Work:
 
     def teach(self, proposal: Proposal, name: str, count: int) -> Known:
         """Evaluate insertions to learn from, in pieces."""
+        return join([batch.known for batch in self.pieces(proposal, name, count)])
+
+    def scan(self, proposal: Proposal, count: int) -> Known:
+        """Evaluate uniform insertions to learn from; note what is out of reach.
+
+        Later proposals hardly visit what is out of reach, so its share is best known from here.
+        """
+        batches = self.pieces(proposal, "scan", count)
+        sums = [sum_batch(batch, self.temperatures_k) for batch in batches]
+        self.excluded = np.mean([s.excluded for s in sums], axis=0)
+        return join([batch.known for batch in batches])
+
+    def pieces(self, proposal: Proposal, name: str, count: int) -> list[Batch]:
+        """Evaluate insertions in batches whose size does not depend on the threads."""
         pieces = math.ceil(count / TAUGHT_PER_PIECE)
         size = math.ceil(count / pieces)
         self.evaluated += size * pieces
-        jobs = range(pieces)
-        return join(
-            list(self.threads.map(lambda k: self.batch(proposal, name, k, size).known, jobs))
-        )
+        return list(self.threads.map(lambda k: self.batch(proposal, name, k, size), range(pieces)))
 
 
 def widom_average(
@@ -195,7 +207,7 @@ def _learn(work: _Work) -> tuple[Proposal, float]:
         max(FEWEST_SCANNED, SCANNED_PER_ANGSTROM3 * work.model.host.volume_angstrom3), MOST_SCANNED
     )
     scanned = max(1, int(min(wanted, MOST_SHARE_SCANNED * plan.insertions)))
-    known = [work.teach(_flat(work.voxels(scanned), work.bins), "scan", scanned)]
+    known = [work.scan(_flat(work.voxels(scanned), work.bins), scanned)]
     step = max(1, int(STEP_SHARE * scanned))
     known.append(work.teach(_learned(work, known, BROAD), "broad", step))
     for turn in range(MOST_TURNS):
@@ -258,8 +270,16 @@ def _average(
         spent = (len(sums) + 1) * size > most
         if reached or spent:
             work.evaluated += pooled.insertions
+            if plan.adaptive:
+                pooled = replace(pooled, excluded_share=_excluded_share(work, pooled))
             return WidomAnswer(work.temperatures_k, pooled, work.evaluated, reached)
         wanted = min(most // size, _more(len(sums), error / plan.target_error))
+
+
+def _excluded_share(work: _Work, pooled: Pooled) -> np.ndarray:
+    """Return (K,) share of the whole that is out of reach, as the scan saw it."""
+    whole = work.excluded + np.array([m.mean[0] for m in pooled.moments])
+    return np.divide(work.excluded, whole, out=np.zeros(len(whole)), where=whole > 0)
 
 
 def _more(batches: int, excess: float) -> int:

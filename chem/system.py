@@ -112,7 +112,8 @@ def to_json(record: Any) -> dict[str, Any]:
     return content
 
 
-def _record(kind: type, content: dict[str, Any]) -> Any:
+def record_from_json(kind: type, content: dict[str, Any]) -> Any:
+    """Rebuild a record without nested ones from :func:`to_json`."""
     values: dict[str, Any] = {}
     for key, value in content.items():
         if isinstance(value, dict) and "array" in value:
@@ -126,10 +127,10 @@ def system_from_json(content: dict[str, Any]) -> System:
     """Rebuild a system from :func:`to_json`."""
     limit = content["core_limit_angstrom"]
     return System(
-        host=_record(Host, content["host"]),
-        guest=_record(Guest, content["guest"]),
-        pairs=_record(PairTable, content["pairs"]),
-        classical=_record(ClassicalSettings, content["classical"]),
+        host=record_from_json(Host, content["host"]),
+        guest=record_from_json(Guest, content["guest"]),
+        pairs=record_from_json(PairTable, content["pairs"]),
+        classical=record_from_json(ClassicalSettings, content["classical"]),
         core_energy_k=content["core_energy_k"],
         core_limit_angstrom=None if limit is None else np.array(limit["array"]),
     )

@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     from chem.grids.cache import GridCache
     from chem.grids.check import GridCheck
     from chem.pores.pocket_map import PocketMap
+    from chem.pores.spheres import BlockSpheres
     from chem.system import System
 
 Energies = Literal["auto", "direct", "grid"]
 POCKET_TEMPERATURE_K = 298.15
+SMALLEST_BIAS = 5e-4
+BIAS_PER_TARGET = 0.05
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class WidomResult:
         evaluated: insertions evaluated, those that only taught included.
         reached: whether the target error was reached.
         grid_check: comparison of grid and direct energies; None with direct sums.
-        pockets: map of the pores, None where none was made.
+        pockets: what was blocked, a map or spheres that were given; None where nothing was.
         notes: what a reader must know.
         seconds: wall time of grids, pockets and average.
     """
@@ -95,7 +98,7 @@ class WidomResult:
     evaluated: int
     reached: bool
     grid_check: GridCheck | None
-    pockets: PocketMap | None
+    pockets: PocketMap | BlockSpheres | None
     notes: tuple[str, ...]
     seconds: float
 
@@ -110,6 +113,7 @@ def run_widom(
     temperatures_k: tuple[float, ...] = (298.15,),
     settings: WidomSettings | None = None,
     *,
+    pockets: PocketMap | BlockSpheres | None = None,
     cache: GridCache | None = None,
     keep: Callable[[int, Batch], None] | None = None,
     progress: Progress | None = None,
@@ -120,6 +124,7 @@ def run_widom(
         system: host, guest and parameters.
         temperatures_k: temperatures, all from the same insertions.
         settings: how; the defaults reach one per cent.
+        pockets: what to block; searched for where None is given and settings ask for it.
         cache: grids of earlier runs, and where new ones go.
         keep: called with number and insertions of each batch of the answer, in order.
         progress: called with the insertions so far and the relative standard error.
@@ -131,8 +136,7 @@ def run_widom(
     settings = settings or WidomSettings()
     direct = system.model()
     model, check, notes = choose_model(direct, temperatures_k, settings, cache)
-    pockets = None
-    if settings.block_pockets:
+    if settings.block_pockets and pockets is None:
         pockets = map_pockets(model, settings.pocket_threshold_kt)
     answer = widom_average(
         model,
@@ -177,7 +181,11 @@ def choose_model(
 
     try:
         model = build_grid_model(
-            direct, temperatures_k=temperatures_k, cache=cache, threads=settings.threads
+            direct,
+            temperatures_k=temperatures_k,
+            bias_target=max(SMALLEST_BIAS, BIAS_PER_TARGET * settings.target_error),
+            cache=cache,
+            threads=settings.threads,
         )
     except SettingsError as error:
         if settings.energies == "grid":

@@ -209,3 +209,30 @@ RESULTS = _schema(
         _field("warnings", pa.string(), "", "warnings that belong to the number, one per line"),
     ],
 )
+
+ISOTHERM = _schema(
+    "isotherm",
+    "One row per point of an isotherm: absolute loading with its error.",
+    [
+        _field("host", pa.string(), "", "host name"),
+        _field("guest", pa.string(), "", "guest name"),
+        _field("force_field", pa.string(), "", "force field"),
+        _field("temperature_k", pa.float64(), "K", "temperature"),
+        _field("pressure_pa", pa.float64(), "Pa", "pressure"),
+        _field("fugacity_coefficient", pa.float64(), "1", "fugacity over pressure"),
+        _field("mol_per_kg", pa.float64(), "mol/kg", "loading per mass of empty host"),
+        _field("mol_per_kg_standard_error", pa.float64(), "mol/kg", "its standard error"),
+        _field("molecules_per_cell", pa.float64(), "1", "loading per cell of host.cif"),
+        _field("molecules_per_cell_standard_error", pa.float64(), "1", "its standard error"),
+        _field("mg_per_g", pa.float64(), "mg/g", "the same loading"),
+        _field("cm3_stp_per_cm3", pa.float64(), "cm3(STP)/cm3", "the same loading"),
+        _field("heat_of_adsorption_kj_per_mol", pa.float64(), KJ, "from fluctuations; or null"),
+        _field("heat_of_adsorption_kj_per_mol_standard_error", pa.float64(), KJ, "its error"),
+        _field("autocorrelation_cycles", pa.float64(), "1", "autocorrelation time, cycles"),
+        _field("moves", pa.int64(), "1", "Monte Carlo moves in all"),
+        _field("energy_drift_kj_per_mol", pa.float64(), KJ, "running less recomputed energy"),
+        _field("seed", pa.int64(), "1", "random seed"),
+        _field("host_hash", pa.string(), "", "content hash of the host"),
+        _field("guest_hash", pa.string(), "", "content hash of the guest"),
+    ],
+)

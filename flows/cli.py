@@ -11,6 +11,7 @@ from typing import Annotated, TextIO
 import typer
 
 from data.errors import InputError, WidomillError
+from flows.cli_classical import register
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -97,6 +98,9 @@ def henry(
     pocket_threshold_kt: Annotated[
         float, typer.Option(help="barrier that closes a pore, kT at 298.15 K")
     ] = 15.0,
+    block_file: Annotated[
+        Path | None, typer.Option(help="RASPA block file to use in place of the search for pockets")
+    ] = None,
     sampling: Annotated[str, typer.Option(help="adaptive | uniform")] = "adaptive",
     target_error: Annotated[
         float | None,
@@ -161,6 +165,7 @@ def henry(
         energies=energies,
         block_pockets=block_pockets,
         pocket_threshold_kt=pocket_threshold_kt,
+        block_file=None if block_file is None else str(block_file),
         sampling=sampling,
         target_error=target_error,
         max_labels=max_labels,
@@ -216,25 +221,6 @@ def report(
 
 
 @app.command()
-def selectivity(
-    one: Annotated[Path, typer.Argument(metavar="DIR1", help="finished run of the first guest")],
-    two: Annotated[Path, typer.Argument(metavar="DIR2", help="finished run of the second guest")],
-    json_output: Annotated[
-        bool, typer.Option("--json", help="print one JSON object on standard output")
-    ] = False,
-) -> None:
-    """Print the Henry selectivity of two guests from two finished runs of one host."""
-    from data.store import plain
-    from flows.ratio import print_selectivities, selectivities
-
-    found = selectivities(one, two)
-    if json_output:
-        typer.echo(json.dumps(plain({"selectivity": found}), allow_nan=False))
-    else:
-        print_selectivities(found)
-
-
-@app.command()
 def doctor() -> None:
     """Say what is installed, which references work, threads, Prefect and Dask settings."""
     from rich.console import Console
@@ -281,6 +267,9 @@ def show(
     from flows.show import show as show_named
 
     show_named(name, Console())
+
+
+register(app)
 
 
 def main() -> None:

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING
 
 from chem.widom import WidomSettings
 from data.errors import RunFolderError, SettingsError
-from data.store import plain, write_json
-from flows.settings import HenrySettings
+from data.store import plain, write_json, write_text
+from flows.settings import HenrySettings, IsothermSettings, SystemSettings
 from tasks.context import CONTEXT_FILE, RunContext, load_context, save_context
+from tasks.paths import guest_pairs_path
+from tasks.pores import write_given_spheres
 
 if TYPE_CHECKING:
     from chem.energies import ClassicalSettings
     from chem.force_fields import ForceField
+    from chem.pores.spheres import BlockSpheres
     from chem.system import System
+    from data.records import Host
 
 CUTOFF_ANGSTROM = 12.0
 VERSIONED = (
@@ -74,12 +78,53 @@ def prepare(settings: HenrySettings, *, shuffle_labels: bool = False) -> RunCont
         shuffle_labels=shuffle_labels,
         widom=widom_settings(settings),
     )
-    write_run_folder(settings, context)
+    _write_inputs(settings, context)
     return context
 
 
+def prepare_isotherm(settings: IsothermSettings) -> RunContext:
+    """Read the inputs of an isotherm, check them and write its folder's records.
+
+    Raises:
+        InputError: something given cannot be used.
+    """
+    from chem.force_fields import load_force_field
+    from chem.gcmc.guest_mixing import mix_guests
+    from chem.system import to_json
+
+    system = build_system(settings, settings.force_field)
+    context = RunContext(
+        system=system,
+        reference="classical",
+        reference_system=None,
+        trust_model_file=False,
+        temperatures_k=settings.temperatures_k,
+        seed=settings.seed,
+        atomistic=False,
+        widom=WidomSettings(
+            energies=settings.energies,
+            threads=settings.threads,
+            seed=settings.seed,
+            block_pockets=settings.block_pockets,
+            pocket_threshold_kt=settings.pocket_threshold_kt,
+        ),
+    )
+    _write_inputs(settings, context)
+    pairs = mix_guests(system.guest, load_force_field(settings.force_field))
+    write_text(guest_pairs_path(settings.run_dir), json.dumps(to_json(pairs)))
+    return context
+
+
+def _write_inputs(settings: SystemSettings, context: RunContext) -> None:
+    """Write the run folder, with the spheres of a block file where one was given."""
+    spheres = given_spheres(settings, context.system.host)
+    write_run_folder(settings, context)
+    if spheres is not None:
+        write_given_spheres(str(settings.run_dir), spheres)
+
+
 def build_system(
-    settings: HenrySettings,
+    settings: SystemSettings,
     force_field_name: str,
     *,
     atomistic: bool = False,
@@ -112,7 +157,7 @@ def build_system(
     return System(host, guest, pairs, classical, core_k, limit)
 
 
-def classical_settings(settings: HenrySettings, force_field: ForceField) -> ClassicalSettings:
+def classical_settings(settings: SystemSettings, force_field: ForceField) -> ClassicalSettings:
     """Return cutoff, truncation and tail: the option given, else the force field's choice."""
     from chem.energies import ClassicalSettings
 
@@ -134,7 +179,7 @@ def classical_settings(settings: HenrySettings, force_field: ForceField) -> Clas
     )
 
 
-def _feynman_hibbs_k(settings: HenrySettings) -> float | None:
+def _feynman_hibbs_k(settings: SystemSettings) -> float | None:
     if not settings.feynman_hibbs:
         return None
     if len(settings.temperatures_k) > 1:
@@ -143,6 +188,23 @@ def _feynman_hibbs_k(settings: HenrySettings) -> float | None:
             "insertions cannot serve several: give one --temperature-k a run."
         )
     return settings.temperatures_k[0]
+
+
+def given_spheres(settings: SystemSettings, host: Host) -> BlockSpheres | None:
+    """Return the spheres of the block file given, in the cell of the run.
+
+    A block file refers to the cell of the structure as it was given.
+    """
+    if settings.block_file is None:
+        return None
+    if not settings.block_pockets:
+        raise SettingsError("--block-file and --keep-pockets contradict each other; give one.")
+    from chem.hosts import load_host
+    from chem.pores.block_file import read_block_file
+
+    whole = load_host(settings.host, charges="none", primitive=False)
+    spheres = read_block_file(Path(settings.block_file), whole.lattice_angstrom)
+    return spheres.in_cell(host.lattice_angstrom)
 
 
 def widom_settings(settings: HenrySettings) -> WidomSettings:
@@ -159,7 +221,7 @@ def widom_settings(settings: HenrySettings) -> WidomSettings:
     )
 
 
-def write_run_folder(settings: HenrySettings, context: RunContext) -> None:
+def write_run_folder(settings: SystemSettings, context: RunContext) -> None:
     """Write settings, provenance, host and context; refuse a folder of other settings."""
     from chem.hosts import write_cif
 
@@ -184,7 +246,7 @@ def write_run_folder(settings: HenrySettings, context: RunContext) -> None:
         )
 
 
-def refuse_other_settings(settings: HenrySettings, folder: Path) -> None:
+def refuse_other_settings(settings: SystemSettings, folder: Path) -> None:
     """Raise when a folder already belongs to a run with other settings."""
     path = folder / "settings.json"
     if folder.exists() and not folder.is_dir():

@@ -169,6 +169,7 @@ def _pores(pores: PoresRecord, excluded_share: float) -> dict[str, Any]:
         "pockets": pores.pockets,
         "channels": list(pores.channels),
         "pockets_blocked": pores.blocked,
+        "pockets_given": pores.given,
     }
 
 
@@ -214,7 +215,9 @@ def _warnings(result: dict[str, Any], context: RunContext, reference: tuple[str,
 
 def _closed(result: dict[str, Any]) -> bool:
     """Whether blocking pockets leaves nothing."""
-    return bool(result["pockets_blocked"] and not result["channels"])
+    return bool(
+        result["pockets_blocked"] and not result["pockets_given"] and not result["channels"]
+    )
 
 
 def _pore_warnings(result: dict[str, Any], context: RunContext) -> list[str]:
@@ -232,8 +235,8 @@ def _pore_warnings(result: dict[str, Any], context: RunContext) -> list[str]:
     if not result["pockets_blocked"] or not result["pockets"] or not share > 0:
         return []
     return [
-        f"{result['pockets']} closed pockets are left out, {100 * share:.2g} % of what the answer "
-        "would be; --keep-pockets counts them"
+        f"closed pockets left out: {result['pockets']}, about {100 * share:.2g} % of what the "
+        "answer would be with them (--keep-pockets)"
     ]
 
 

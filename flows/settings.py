@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -15,8 +15,8 @@ CLASSICAL_TARGET = 0.01
 MOST_KEPT = 2_000_000
 
 
-class HenrySettings(BaseModel):
-    """Settings of one Henry-coefficient run: one host, one guest, several temperatures."""
+class SystemSettings(BaseModel):
+    """What host, guest and force field a run is about, and where it runs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -27,11 +27,7 @@ class HenrySettings(BaseModel):
     temperatures_k: tuple[float, ...] = Field(
         default=(298.15,), description="temperatures in K; one insertion table serves all"
     )
-    insertions: int = Field(
-        default=1_000_000, ge=100, le=10**9, description="insertions to place, at most"
-    )
-    reference: str = Field(default="mace-dac", description="reference level of theory")
-    force_field: str = Field(default="UFF", description="baseline force field, name or path")
+    force_field: str = Field(default="UFF", description="force field, name or path")
     charges: str = Field(
         default="cif",
         min_length=1,
@@ -59,32 +55,14 @@ class HenrySettings(BaseModel):
     pocket_threshold_kt: float = Field(
         default=15.0, gt=0.0, le=1000.0, description="barrier that closes a pore, kT at 298.15 K"
     )
-    sampling: Literal["adaptive", "uniform"] = Field(
-        default="adaptive", description="proposal of the insertions"
+    block_file: str | None = Field(
+        default=None, description="RASPA block file to use in place of the search for pockets"
     )
-    target_error: float | None = Field(
-        default=None,
-        gt=0.0,
-        lt=1.0,
-        description="relative standard error to stop at; default 0.05, classical level 0.01",
-    )
-    keep_insertions: bool | None = Field(
-        default=None,
-        description="write a classical run's insertions; default: up to 2,000,000 of them",
-    )
-    max_labels: int = Field(default=300, ge=1, le=10**6, description="most reference calls")
-    max_rounds: int = Field(default=8, ge=1, le=100, description="most rounds")
     workers: int = Field(default=2, ge=1, le=1024, description="worker processes")
     threads: int = Field(default=2, ge=1, le=1024, description="threads of the classical level")
     cluster: str | None = Field(default=None, description="YAML file that says where to run")
     seed: int = Field(default=0, ge=0, le=2**63 - 1, description="random seed")
     out: str = Field(default="", description="run folder; default: a name under runs/")
-    accept_offset: bool = Field(
-        default=False, description="use a reference that failed its self-check, and say so"
-    )
-    trust_model_file: bool = Field(
-        default=False, description="load a model file of unknown SHA-256 (it can run code)"
-    )
 
     @field_validator("temperatures_k")
     @classmethod
@@ -104,6 +82,59 @@ class HenrySettings(BaseModel):
         return self.model_dump(mode="json", exclude={"out", "workers", "threads", "cluster"})
 
     @property
+    def hash(self) -> str:
+        """Content hash of what decides the numbers."""
+        return content_hash(sorted(self.numbers.items()))
+
+    @property
+    def kind(self) -> str:
+        """The word in a run folder's name that says what was run."""
+        return "run"
+
+    @property
+    def run_dir(self) -> Path:
+        """The run folder, absolute."""
+        if self.out:
+            return Path(self.out).expanduser().absolute()
+        name = f"{Path(self.host).stem}_{Path(self.guest).stem}_{self.kind}_{self.hash[:8]}"
+        return (Path("runs") / name.replace(":", "-").replace(" ", "-")).absolute()
+
+
+class HenrySettings(SystemSettings):
+    """Settings of one Henry-coefficient run: one host, one guest, several temperatures."""
+
+    insertions: int = Field(
+        default=1_000_000, ge=100, le=10**9, description="insertions to place, at most"
+    )
+    reference: str = Field(default="mace-dac", description="reference level of theory")
+    sampling: Literal["adaptive", "uniform"] = Field(
+        default="adaptive", description="proposal of the insertions"
+    )
+    target_error: float | None = Field(
+        default=None,
+        gt=0.0,
+        lt=1.0,
+        description="relative standard error to stop at; default 0.05, classical level 0.01",
+    )
+    keep_insertions: bool | None = Field(
+        default=None,
+        description="write a classical run's insertions; default: up to 2,000,000 of them",
+    )
+    max_labels: int = Field(default=300, ge=1, le=10**6, description="most reference calls")
+    max_rounds: int = Field(default=8, ge=1, le=100, description="most rounds")
+    accept_offset: bool = Field(
+        default=False, description="use a reference that failed its self-check, and say so"
+    )
+    trust_model_file: bool = Field(
+        default=False, description="load a model file of unknown SHA-256 (it can run code)"
+    )
+
+    @property
+    def kind(self) -> str:
+        """The reference, as part of a folder's name."""
+        return self.reference.split("/")[-1].replace(":", "-")
+
+    @property
     def wanted_error(self) -> float:
         """The relative standard error to stop at: as given, else the level's own."""
         if self.target_error is not None:
@@ -117,39 +148,72 @@ class HenrySettings(BaseModel):
             return self.keep_insertions
         return self.insertions <= MOST_KEPT
 
-    @property
-    def hash(self) -> str:
-        """Content hash of what decides the numbers."""
-        return content_hash(sorted(self.numbers.items()))
+
+class IsothermSettings(SystemSettings):
+    """Settings of an isotherm: one host, one guest, pressures at each temperature."""
+
+    pressures_pa: tuple[float, ...] = Field(min_length=1, description="pressures of the gas, Pa")
+    initialisation_cycles: int = Field(
+        default=2_000, ge=0, le=10**9, description="cycles before the average"
+    )
+    production_cycles: int = Field(
+        default=10_000, ge=20, le=10**9, description="cycles that are averaged"
+    )
+    ideal_gas: bool = Field(
+        default=False, description="fugacity equals pressure; default: Peng-Robinson"
+    )
+    own_images: bool = Field(
+        default=False, description="guests see their own periodic images, as in RASPA"
+    )
+
+    @field_validator("pressures_pa")
+    @classmethod
+    def _pressures(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        for pressure in value:
+            if not 0.0 < pressure <= 1e10:
+                raise ValueError(f"{pressure} Pa is not above 0 and at most 1e10 Pa")
+        if len(set(value)) != len(value):
+            raise ValueError("a pressure is given twice")
+        return value
 
     @property
-    def run_dir(self) -> Path:
-        """The run folder, absolute."""
-        if self.out:
-            return Path(self.out).expanduser().absolute()
-        reference = self.reference.split("/")[-1].replace(":", "-")
-        name = f"{Path(self.host).stem}_{Path(self.guest).stem}_{reference}_{self.hash[:8]}"
-        return (Path("runs") / name.replace(":", "-").replace(" ", "-")).absolute()
+    def kind(self) -> str:
+        """An isotherm."""
+        return "isotherm"
+
+
+AnySettings = TypeVar("AnySettings", bound=SystemSettings)
 
 
 def make_settings(**values: Any) -> HenrySettings:
+    """Validate settings of a Henry-coefficient run, see :func:`make`."""
+    return make(HenrySettings, "henry", values)
+
+
+def make(kind: type[AnySettings], command: str, values: dict[str, Any]) -> AnySettings:
     """Validate settings, with a plain message for the first thing that is wrong.
+
+    Args:
+        kind: the settings wanted.
+        command: the command they belong to.
+        values: what was given.
 
     Raises:
         SettingsError: a value is out of bounds or unknown.
     """
-    for name in ("host", "guest", "force_field", "charges"):
+    for name in ("host", "guest", "force_field", "charges", "block_file"):
         given = Path(str(values.get(name, "")))
         if values.get(name) and given.is_file():
             values[name] = str(given.absolute())
     try:
-        return HenrySettings(**values)
+        return kind(**values)
     except ValidationError as error:
         first = error.errors()[0]
         option = "--" + str(first["loc"][0] if first["loc"] else "settings").replace("_", "-")
-        option = option.replace("--temperatures-k", "--temperature-k")
+        option = option.replace("temperatures-k", "temperature-k")
+        option = option.replace("pressures-pa", "pressure-pa")
         reason = str(first["msg"]).removeprefix("Value error, ")
         raise SettingsError(
             f"{option} {first.get('input')!r} cannot be used: {reason}. "
-            "See `widomill henry --help` for the bounds."
+            f"See `widomill {command} --help` for the bounds."
         ) from error

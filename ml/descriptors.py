@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -56,15 +57,16 @@ class Describer:
         guest: GuestSites,
         device: str = "cpu",
     ) -> None:
-        """Embed the host and prepare the neighbour look-up."""
+        """Take copies of the encoders; the host is embedded when first needed."""
         self.device = torch.device(device)
+        self.host = host
         self.encoders = tuple(copy.deepcopy(e).to(self.device).eval() for e in encoders)
-        self.basis = encoders[0].settings.site_basis
-        self.neighbours = SiteNeighbours.build(host, self.basis.cutoff_angstrom).to(self.device)
-        with torch.no_grad():
-            self.channels = torch.cat([e.host_channels(host) for e in self.encoders], dim=1)
-        self.width = self.channels.shape[1] // len(self.encoders)
+        settings = encoders[0].settings
+        self.basis = settings.site_basis
         self.elements = len(encoders[0].host_elements)
+        self.width = settings.channels + self.elements
+        lattice = np.asarray(host.lattice_angstrom, dtype=np.float64)
+        self.lattice = torch.as_tensor(lattice).to(self.device)
         self.body = torch.as_tensor(guest.positions_angstrom, dtype=torch.float64).to(self.device)
         index = guest.type_index
         self.groups = tuple(
@@ -72,9 +74,29 @@ class Describer:
             for k in range(len(guest.type_names))
         )
 
+    @cached_property
+    def neighbours(self) -> SiteNeighbours:
+        """Which host images a site can feel."""
+        return SiteNeighbours.build(self.host, self.basis.cutoff_angstrom).to(self.device)
+
+    @cached_property
+    def channels(self) -> Tensor:
+        """(n, members * width) channels of the host atoms.
+
+        They are worked out on the CPU, where sums over edges have a fixed order.
+        """
+        with torch.no_grad():
+            members = [copy.deepcopy(encoder).cpu() for encoder in self.encoders]
+            channels = torch.cat([e.host_channels(self.host) for e in members], dim=1)
+        return channels.to(self.device)
+
+    def _prepare(self) -> None:
+        """Embed the host now: under a derivative it could not be."""
+        _ = self.neighbours, self.channels
+
     def describe(self, fractional: Tensor, quaternions: Tensor) -> tuple[Block, ...]:
         """Return the three blocks of (b,) insertions, without slopes."""
-        positions, _ = place_sites(self.neighbours.lattice, self.body, fractional, quaternions)
+        positions, _ = place_sites(self.lattice, self.body, fractional, quaternions)
         radial, learned = [], []
         with torch.no_grad():
             for kind, group in enumerate(self.groups):
@@ -88,7 +110,8 @@ class Describer:
 
     def describe_with_slopes(self, fractional: Tensor, quaternions: Tensor) -> tuple[Block, ...]:
         """Return the three blocks with their slopes along the six rigid-body directions."""
-        positions, arms = place_sites(self.neighbours.lattice, self.body, fractional, quaternions)
+        self._prepare()
+        positions, arms = place_sites(self.lattice, self.body, fractional, quaternions)
         radial, radial_slopes, learned, learned_slopes = [], [], [], []
         for kind, group in enumerate(self.groups):
             sites = positions[:, group]
@@ -115,14 +138,21 @@ class Describer:
         """Return scaled radial moments (s, d) and learned descriptors (s, d') of sites."""
         moments = radial_moments(self.neighbours, self.basis, self.channels, positions)
         flags = moments[:, :, self.width - self.elements : self.width].flatten(1)
-        first = self.encoders[0]
-        near = flags / (first.radial_scale[kind] * flags.shape[1] ** 0.5)
         deep = []
         for member, encoder in enumerate(self.encoders):
             part = moments[:, :, member * self.width : (member + 1) * self.width]
-            deep.append(encoder.describe(part, kind) / encoder.descriptor_scale[kind])
-        learned = torch.cat(deep, dim=1)
-        return near, learned / learned.shape[1] ** 0.5
+            deep.append(encoder.describe(part, kind))
+        return flags / self.radial_scale(kind), torch.cat(deep, dim=1) / self.learned_scale(kind)
+
+    def radial_scale(self, kind: int) -> Tensor:
+        """Return the (d,) divisors of the radial moments of one site type."""
+        scale = self.encoders[0].radial_scale[kind]
+        return scale * len(scale) ** 0.5
+
+    def learned_scale(self, kind: int) -> Tensor:
+        """Return the (d',) divisors of the learned descriptors of one site type."""
+        scale = torch.cat([encoder.descriptor_scale[kind] for encoder in self.encoders])
+        return scale * len(scale) ** 0.5
 
     def _site_jacobian(
         self, positions: Tensor, kind: int

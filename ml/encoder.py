@@ -170,6 +170,19 @@ class Encoder(nn.Module):
         """Return (s, descriptors) of (s, k, c) moments for sites of one type."""
         return self.sites(moments.flatten(1) / self.scale, kind)
 
+    def first_weight(self, kind: int) -> Tensor:
+        """Return the (hidden, k * c) map from unscaled moments into one type's hidden layer."""
+        first = self.sites.first[kind]
+        return (first.get_parameter("weight") / self.scale).detach()
+
+    def first_bias(self, kind: int) -> Tensor:
+        """Return the (hidden,) bias of one type's hidden layer."""
+        return self.sites.first[kind].get_parameter("bias").detach()
+
+    def last_weight(self, kind: int) -> Tensor:
+        """Return the (descriptors, hidden) map out of one type's hidden layer."""
+        return self.sites.second[kind].get_parameter("weight").detach()
+
     def specification(self) -> dict[str, Any]:
         """Return what is needed, beside the weights, to build this encoder again."""
         s = self.settings

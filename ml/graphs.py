@@ -256,6 +256,5 @@ def place_sites(
     Returns:
         (b, m, 3) site positions and (b, m, 3) lever arms from the body origin, angstrom.
     """
-    rotation = rotation_matrices(quaternions)
-    arms = (rotation.unsqueeze(1) * body.unsqueeze(0).unsqueeze(2)).sum(dim=-1)
+    arms = (rotation_matrices(quaternions) @ body.T).transpose(1, 2)
     return (fractional @ lattice).unsqueeze(1) + arms, arms

@@ -20,6 +20,7 @@ JITTER = 1e-8
 MAX_INDUCING = 512
 PROBE_STEP = 0.3
 LEAST_GAIN = 1e-6
+LEAST_SHARE = 1e-13
 
 
 @dataclass(frozen=True)
@@ -172,13 +173,14 @@ class Head:
         kernel: hyperparameters.
         centres: per component, per site type, inducing descriptors (r_t, d).
         weights: (r,) coefficients of the kernel values; mean = k @ weights.
-        shrinkage: (r, r) matrix; variance = prior - k @ shrinkage @ k.
+        root: (r, q) matrix; variance = prior - |k @ root|^2. Its columns are orthogonal,
+            which keeps the sum accurate in single precision too.
     """
 
     kernel: Kernel
     centres: tuple[tuple[Tensor, ...], ...]
     weights: Tensor
-    shrinkage: Tensor
+    root: Tensor
 
     def predict(self, blocks: tuple[Block, ...]) -> tuple[Tensor, Tensor]:
         """Return the posterior mean and standard deviation (b,), kJ/mol."""
@@ -187,7 +189,7 @@ class Head:
             columns.append(cross(block, centres, length))
             prior = prior.to(columns[-1]) + amplitude**2 * prior_variance(block, length)
         features = torch.cat(columns, dim=1)
-        explained = ((features @ self.shrinkage) * features).sum(dim=1)
+        explained = (features @ self.root).square().sum(dim=1)
         return features @ self.weights, torch.sqrt((prior - explained).clamp(min=0.0))
 
     def slopes(self, blocks: tuple[Block, ...]) -> Tensor:
@@ -201,7 +203,7 @@ class Head:
     def to(self, device: str) -> Head:
         """Return the same head on another device."""
         centres = tuple(tuple(p.to(device) for p in part) for part in self.centres)
-        return Head(self.kernel, centres, self.weights.to(device), self.shrinkage.to(device))
+        return Head(self.kernel, centres, self.weights.to(device), self.root.to(device))
 
     def _components(
         self, blocks: tuple[Block, ...]
@@ -232,8 +234,15 @@ def fit_head(blocks: tuple[Block, ...], observed: Observations, kernel: Kernel) 
         kernel,
         centres,
         weights=root @ posterior.mean,
-        shrinkage=root @ (eye - posterior.covariance) @ root.T,
+        root=_square_root(root @ (eye - posterior.covariance) @ root.T),
     )
+
+
+def _square_root(matrix: Tensor) -> Tensor:
+    """Return (r, q) orthogonal columns R with R R^T equal to a positive matrix but for noise."""
+    values, vectors = torch.linalg.eigh(0.5 * (matrix + matrix.T))
+    kept = values > LEAST_SHARE * values[-1]
+    return vectors[:, kept] * torch.sqrt(values[kept])
 
 
 def select_centres(blocks: tuple[Block, ...], kernel: Kernel) -> tuple[tuple[Tensor, ...], ...]:

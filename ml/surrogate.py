@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ from torch import Tensor
 
 from data.store import write_atomically
 from ml.descriptors import Block, Describer
+from ml.devices import default_device
 from ml.encoder import Encoder, encoder_from_specification
+from ml.fields import Fields, build_fields
 from ml.graphs import GuestSites, HostArrays
 from ml.heads import Head, Kernel
+from ml.scoring import Scorer
 
-FORMAT = "widomill-surrogate-1"
+FORMAT = "widomill-surrogate-2"
 CHUNK = 512
-CHUNK_ON_GPU = 65_536
 PRIOR_SD_KJ_PER_MOL = 6.0
 SKIP_ABOVE_KJ_PER_MOL = 60.0
 LARGEST_SD_KJ_PER_MOL = 15.0
@@ -56,6 +59,8 @@ class Surrogate:
         encoders: pretrained encoders; empty for the prior.
         head: fitted head; None for the prior (baseline energies, constant uncertainty).
         device: torch device to predict on.
+        fields: tabulated fields of the encoders and the host; without them every prediction
+            is worked out from the host atoms.
     """
 
     def __init__(
@@ -66,19 +71,31 @@ class Surrogate:
         encoders: tuple[Encoder, ...] = (),
         head: Head | None = None,
         device: str = "cpu",
+        fields: Fields | None = None,
     ) -> None:
-        """Prepare the host graph when there is a head to feed."""
+        """Prepare what turns insertions into descriptors when there is a head to feed."""
         self.host = host
         self.guest = guest
         self.limits = limits
         self.encoders = encoders
         self.device = device
-        self._chunk = CHUNK if torch.device(device).type == "cpu" else CHUNK_ON_GPU
         self.head = None if head is None else head.to(device)
-        self._describer = None if head is None else Describer(encoders, host, guest, device)
+        self.fields = None if fields is None else fields.to(device)
+        self.describer = None if head is None else Describer(encoders, host, guest, device)
+
+    @cached_property
+    def _scorer(self) -> Scorer | None:
+        if self.head is None or self.describer is None or self.fields is None:
+            return None
+        return Scorer(self.fields, self.describer, self.head)
 
     def predict(
-        self, fractional: np.ndarray, quaternions: np.ndarray, baseline_kj_per_mol: np.ndarray
+        self,
+        fractional: np.ndarray,
+        quaternions: np.ndarray,
+        baseline_kj_per_mol: np.ndarray,
+        *,
+        exact: bool = False,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Predict reference energies.
 
@@ -86,28 +103,38 @@ class Surrogate:
             fractional: (b, 3) fractional positions of the body origin.
             quaternions: (b, 4) unit quaternions (w, x, y, z).
             baseline_kj_per_mol: (b,) baseline energies; +inf where atoms overlap.
+            exact: do not use tabulated fields; slower, and smooth enough to be differentiated.
 
         Returns:
             (b,) mean and (b,) standard deviation, kJ/mol.
         """
         limits = self.limits
-        baseline = np.asarray(baseline_kj_per_mol, dtype=float)
-        mean = baseline.copy()
+        mean = np.array(baseline_kj_per_mol, dtype=float)
         sd = np.full(len(mean), limits.prior_sd_kj_per_mol)
-        if self.head is None or self._describer is None:
+        if self.head is None:
             return mean, sd
-        rows = np.flatnonzero(baseline < limits.skip_above_kj_per_mol)
-        for start in range(0, len(rows), self._chunk):
-            part = rows[start : start + self._chunk]
-            blocks = self._describer.describe(
-                self._tensor(fractional[part]), self._tensor(quaternions[part])
-            )
-            correction, spread = self.head.predict(blocks)
-            mean[part] = baseline[part] + correction.cpu().numpy()
-            sd[part] = spread.cpu().numpy()
-        stretched = limits.calibration * np.hypot(sd[rows], limits.noise_kj_per_mol)
+        rows = np.flatnonzero(mean < limits.skip_above_kj_per_mol)
+        correction, spread = self._correct(fractional[rows], quaternions[rows], exact)
+        mean[rows] += correction
+        stretched = limits.calibration * np.hypot(spread, limits.noise_kj_per_mol)
         sd[rows] = np.clip(stretched, SMALLEST_SD_KJ_PER_MOL, LARGEST_SD_KJ_PER_MOL)
         return np.maximum(mean, limits.lowest_kj_per_mol), sd
+
+    def _correct(
+        self, fractional: np.ndarray, quaternions: np.ndarray, exact: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation of the correction, kJ/mol."""
+        if self._scorer is not None and not exact:
+            found = self._scorer.predict(self._tensor(fractional), self._tensor(quaternions))
+            return found[0].cpu().numpy(), found[1].cpu().numpy()
+        mean, spread = np.zeros(len(fractional)), np.zeros(len(fractional))
+        if self.head is None:
+            return mean, spread
+        for start in range(0, len(fractional), CHUNK):
+            part = slice(start, start + CHUNK)
+            one, other = self.head.predict(self.describe(fractional[part], quaternions[part]))
+            mean[part], spread[part] = one.cpu().numpy(), other.cpu().numpy()
+        return mean, spread
 
     def correction_and_gradient(
         self, fractional: np.ndarray, quaternions: np.ndarray
@@ -126,11 +153,11 @@ class Surrogate:
         """
         count = len(fractional)
         energy, force, torque = np.zeros(count), np.zeros((count, 3)), np.zeros((count, 3))
-        if self.head is None or self._describer is None:
+        if self.head is None or self.describer is None:
             return energy, force, torque
         for start in range(0, count, CHUNK):
             part = slice(start, start + CHUNK)
-            blocks = self._describer.describe_with_slopes(
+            blocks = self.describer.describe_with_slopes(
                 self._tensor(fractional[part]), self._tensor(quaternions[part])
             )
             energy[part] = self.head.predict(blocks)[0].cpu().numpy()
@@ -140,25 +167,39 @@ class Surrogate:
 
     def describe(self, fractional: np.ndarray, quaternions: np.ndarray) -> tuple[Block, ...]:
         """Return the descriptor blocks of insertions; empty for the prior."""
-        if self._describer is None:
+        if self.describer is None:
             return ()
-        return self._describer.describe(self._tensor(fractional), self._tensor(quaternions))
+        return self.describer.describe(self._tensor(fractional), self._tensor(quaternions))
 
     def _tensor(self, values: np.ndarray) -> Tensor:
         return torch.as_tensor(np.asarray(values, dtype=np.float64), device=self.device)
 
     def to(self, device: str) -> Surrogate:
         """Return the same surrogate on another device."""
-        return Surrogate(self.host, self.guest, self.limits, self.encoders, self.head, device)
+        return Surrogate(
+            self.host, self.guest, self.limits, self.encoders, self.head, device, self.fields
+        )
 
-    def save(self, path: str | Path) -> None:
-        """Write everything to one file, atomically and without pickled code."""
+    def with_fields(self, fields: Fields | None) -> Surrogate:
+        """Return the same surrogate, predicting from tabulated fields."""
+        return Surrogate(
+            self.host, self.guest, self.limits, self.encoders, self.head, self.device, fields
+        )
+
+    def save(self, path: str | Path, *, fields_file: str | None = None) -> None:
+        """Write all but the fields to one file, atomically and without pickled code.
+
+        Args:
+            path: where to.
+            fields_file: name of the file beside it that holds the fields, if there is one.
+        """
         spec: dict[str, Any] = {
             "format": FORMAT,
             "types": list(self.guest.types),
             "limits": self.limits.__dict__,
             "encoders": [e.specification() for e in self.encoders],
             "kernel": None if self.head is None else self.head.kernel.__dict__,
+            "fields": fields_file,
         }
         content: dict[str, Any] = {
             "specification": json.dumps(spec),
@@ -174,12 +215,18 @@ class Surrogate:
             head = self.head.to("cpu")
             content["centres"] = [list(part) for part in head.centres]
             content["weights"] = head.weights
-            content["shrinkage"] = head.shrinkage
+            content["root"] = head.root
         save_atomically(content, path)
 
     @classmethod
-    def load(cls, path: str | Path, device: str = "cpu") -> Surrogate:
-        """Read a surrogate written by ``save``."""
+    def load(cls, path: str | Path, device: str | None = None) -> Surrogate:
+        """Read a surrogate written by ``save``; fields whose file is gone are built again.
+
+        Args:
+            path: the surrogate's file.
+            device: torch device to predict on; `default_device` when omitted.
+        """
+        device = default_device() if device is None else device
         content = torch.load(path, weights_only=True, map_location="cpu")
         spec = json.loads(content["specification"])
         if spec["format"] != FORMAT:
@@ -196,8 +243,13 @@ class Surrogate:
         if spec["kernel"] is not None:
             kernel = Kernel(**{k: tuple(v) for k, v in spec["kernel"].items()})
             centres = tuple(tuple(part) for part in content["centres"])
-            head = Head(kernel, centres, content["weights"], content["shrinkage"])
-        return cls(host, guest, Limits(**spec["limits"]), encoders, head, device)
+            head = Head(kernel, centres, content["weights"], content["root"])
+        table = Path(path).with_name(spec["fields"]) if spec["fields"] else None
+        model = cls(host, guest, Limits(**spec["limits"]), encoders, head, device)
+        if table is None or model.describer is None:
+            return model
+        fields = Fields.load(table) if table.exists() else build_fields(model.describer)
+        return model.with_fields(fields)
 
 
 def prior_surrogate(

@@ -14,7 +14,7 @@ from data.store import write_json, write_table
 from tasks.context import load_context, user_cache
 from tasks.insertions import batch_columns, placement_columns
 from tasks.paths import remembered_path
-from tasks.pores import PoresRecord, describe_pores, write_pockets
+from tasks.pores import PoresRecord, describe_blocking, load_blocking, write_pockets
 
 if TYPE_CHECKING:
     from chem.batches import Batch, Pooled
@@ -81,6 +81,7 @@ class ClassicalRecord:
 
 def average_classical(item: ClassicalItem) -> ClassicalRecord:
     """Compute the classical answer of a run, or read it where it is done."""
+    from chem.pores.pocket_map import PocketMap
     from chem.widom import run_widom
 
     path = Path(item.run_dir) / CLASSICAL_FILE
@@ -95,10 +96,11 @@ def average_classical(item: ClassicalItem) -> ClassicalRecord:
         context.system,
         context.temperatures_k,
         context.widom,
+        pockets=load_blocking(item.run_dir),
         cache=user_cache(),
         keep=keep if item.keep_insertions else None,
     )
-    if result.pockets is not None:
+    if isinstance(result.pockets, PocketMap):
         write_pockets(item.run_dir, result.pockets)
     _write_remembered(item.run_dir, result.pooled)
     record = _record(result)
@@ -164,7 +166,7 @@ def _record(result: WidomResult) -> ClassicalRecord:
 def _pores(result: WidomResult) -> PoresRecord:
     if result.pockets is None:
         return PoresRecord(False, (), 0, 0.0)
-    return describe_pores(result.pockets)
+    return describe_blocking(result.pockets)
 
 
 def _read(path: Path) -> ClassicalRecord:

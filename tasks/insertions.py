@@ -13,7 +13,7 @@ from data.store import read_columns, write_table
 from data.streams import stream
 from tasks.context import insertion_model, load_context
 from tasks.paths import proposal_path, scores_path, table_path
-from tasks.pores import load_pockets
+from tasks.pores import load_blocking
 
 if TYPE_CHECKING:
     from chem.proposal import Known
@@ -64,7 +64,7 @@ def sample_batch(item: BatchItem) -> BatchRecord:
     proposal = Proposal.load(proposal_path(item.run_dir, item.table))
     rng = stream(context.seed, host.hash, guest.hash, "table", item.table, item.batch)
     placed = proposal.sample(rng, item.count)
-    batch = evaluate(insertion_model(item.run_dir), placed, load_pockets(item.run_dir))
+    batch = evaluate(insertion_model(item.run_dir), placed, load_blocking(item.run_dir))
     columns = batch_columns(batch.known, item.batch)
     write_table(path, columns, TABLE)
     return BatchRecord(str(path), item.count, int(columns["overlap"].sum()))

@@ -57,3 +57,13 @@ def probability_path(run_dir: str | Path, round_number: int, batch: int) -> Path
 def remembered_path(run_dir: str | Path) -> Path:
     """Lowest and typical insertions of a classical run."""
     return Path(run_dir) / "remembered.parquet"
+
+
+def guest_pairs_path(run_dir: str | Path) -> Path:
+    """Guest-guest parameters of an isotherm."""
+    return Path(run_dir) / "guest_pairs.json"
+
+
+def point_path(run_dir: str | Path, temperature_k: float, pressure_pa: float) -> Path:
+    """One point of an isotherm."""
+    return Path(run_dir) / "points" / f"{temperature_k!r}K-{pressure_pa!r}Pa.json"

@@ -109,6 +109,7 @@ def pretrain(item: PretrainItem) -> str:
 
 def fit(item: FitItem) -> FitRecord:
     """Fit and save the surrogate of a round from the labels of earlier rounds only."""
+    from ml.fields import store_fields
     from ml.surrogate import load_encoders, prior_surrogate
     from ml.training import fit_surrogate
 
@@ -133,7 +134,8 @@ def fit(item: FitItem) -> FitRecord:
                 calibration=calibration,
                 shuffle_labels=context.shuffle_labels,
             )
-        model.save(path)
+        table = store_fields(model.describer, path.parent) if model.describer else None
+        model.save(path, fields_file=table)
     return FitRecord(str(path), usable, calibration)
 
 

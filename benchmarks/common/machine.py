@@ -15,7 +15,8 @@ PACKAGES = ("widomill", "numpy", "scipy", "numba", "raspalib")
 
 def describe() -> dict[str, str]:
     """Return date, command, versions and processor of this run."""
-    script, *arguments = sys.argv
+    script, *given = sys.argv
+    arguments = [Path(text).name if Path(text).is_absolute() else text for text in given]
     return {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "command": " ".join(["python", f"benchmarks/{Path(script).name}", *arguments]),

@@ -6,21 +6,18 @@ import numba
 import numpy as np
 
 from chem.gcmc.host_kernel import host_energy
-from chem.gcmc.layout import HOST, OPTIONS, OWN, PAIR, WAVES
+from chem.gcmc.layout import HOST, OPTIONS, OWN, PAIR, WAVES, Model, Scratch, State
 from chem.gcmc.moves import energy_with_guests, is_charged, pick, potential_energy
-from chem.gcmc.refs import ModelRef, ScratchRef, StateRef
 from chem.gcmc.wave_kernel import structure_factors, wave_energy
 
 
 @numba.njit(**OPTIONS)
-def fresh_totals(
-    state: StateRef, scratch: ScratchRef, model: ModelRef, factors: np.ndarray
-) -> np.ndarray:
+def fresh_totals(state: State, scratch: Scratch, model: Model, factors: np.ndarray) -> np.ndarray:
     """Return the totals (4,) of a configuration anew, and write its structure factors (2, k)."""
     box, waves = model.box, model.waves
     totals = np.zeros(4)
     factors[:] = 0.0
-    for guest in range(state.count[0]):
+    for guest in range(state.number[0]):
         pick(state, scratch, guest)
         centre, offsets = scratch.centre, scratch.offsets
         totals[HOST] += host_energy(centre, offsets, box, scratch, model.direct, model.grids)
@@ -36,7 +33,7 @@ def fresh_totals(
 
 
 @numba.njit(**OPTIONS)
-def energy_drift(state: StateRef, scratch: ScratchRef, model: ModelRef) -> tuple[float, float]:
+def energy_drift(state: State, scratch: Scratch, model: Model) -> tuple[float, float]:
     """Return the potential energy from scratch, and the running one minus it, kJ/mol."""
     running = potential_energy(state, model.box, model.waves)
     totals, kept = fresh_totals(state, scratch, model, np.zeros_like(state.factors)), np.empty(4)

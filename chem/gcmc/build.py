@@ -12,7 +12,7 @@ from chem.energies import ClassicalModel, ClassicalSettings, core_radii_angstrom
 from chem.ewald import build_table, screening_polynomial
 from chem.gcmc.guest_mixing import GuestPairTable
 from chem.gcmc.host_kernel import Direct
-from chem.gcmc.layout import Box, GuestPairs, Model, Placement, Scratch, State, Waves
+from chem.gcmc.layout import Box, GuestPairs, Model, Placement, Waves
 from chem.gcmc.rng import fill_alias_table
 from chem.gcmc.settings import GcmcSettings
 from chem.geometry import perpendicular_widths_angstrom
@@ -183,7 +183,9 @@ def _waves(
     charges = np.array(model.pairs.guest_charges_e, dtype=np.float64)
     # The Green function is the potential of a unit charge at the origin.
     unit = np.array([1.0 if charges.any() else 0.0])
-    table = build_table(np.zeros((1, 3)), lattice, unit, model.settings.cutoff_angstrom, settings.ewald_precision)
+    table = build_table(
+        np.zeros((1, 3)), lattice, unit, model.settings.cutoff_angstrom, settings.ewald_precision
+    )
     green = np.array(table.coefficients[0])
     waves = Waves(
         limits=table.limits,
@@ -279,70 +281,3 @@ def _grids(model: EnergyModel) -> GridArrays | None:
             f"{type(model).__name__} cannot be used inside a chain; use direct sums or energy grids"
         )
     return arrays
-
-
-def empty_state(model: Model, random: np.ndarray, capacity: int) -> State:
-    """Return the empty box.
-
-    Args:
-        model: what the chain reads.
-        random: (4,) state of its generator.
-        capacity: guests the arrays can hold.
-    """
-    sites = len(model.body)
-    return State(
-        random=random.copy(),
-        count=np.zeros(1, dtype=np.int64),
-        centres=np.zeros((3, capacity)),
-        quaternions=np.zeros((4, capacity)),
-        offsets=np.zeros((sites, 3, capacity)),
-        host=np.zeros(capacity),
-        factors=np.zeros((2, len(model.waves.green))),
-        totals=np.zeros(4),
-    )
-
-
-def larger_state(state: State, capacity: int) -> State:
-    """Return a copy whose arrays can hold ``capacity`` guests."""
-
-    def grown(array: np.ndarray) -> np.ndarray:
-        new = np.zeros((*array.shape[:-1], capacity))
-        new[..., : array.shape[-1]] = array
-        return new
-
-    return state._replace(
-        random=state.random.copy(),
-        count=state.count.copy(),
-        centres=grown(state.centres),
-        quaternions=grown(state.quaternions),
-        offsets=grown(state.offsets),
-        host=grown(state.host),
-        factors=state.factors.copy(),
-        totals=state.totals.copy(),
-    )
-
-
-def scratch_for(model: Model, capacity: int) -> Scratch:
-    """Return the work space of one chain with room for ``capacity`` guests."""
-    sites, waves = len(model.body), len(model.waves.green)
-    width = 2 * int(model.waves.limits.max()) + 1
-    return Scratch(
-        centre=np.zeros(3),
-        quaternion=np.zeros(4),
-        offsets=np.zeros((sites, 3)),
-        old_centre=np.zeros(3),
-        old_offsets=np.zeros((sites, 3)),
-        near=np.zeros((sites, 3, len(model.box.shifts) * capacity)),
-        separations=np.zeros((4, capacity)),
-        before=np.zeros((2, waves)),
-        after=np.zeros((2, waves)),
-        phases=np.zeros((sites, 3, 2, width)),
-        sites=np.zeros((1, sites, 3)),
-        points=np.zeros((1, sites, 3)),
-        bins=np.zeros((1, sites), dtype=np.int64),
-        energy=np.zeros(1),
-        cell=np.zeros(1, dtype=np.int64),
-        uniforms=np.zeros((1, 6)),
-        place=np.zeros((1, 3)),
-        turn=np.zeros((1, 4)),
-    )

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chem.gcmc.arrays import empty_state, larger_state, scratch_for
 from chem.gcmc.audit import energy_drift
-from chem.gcmc.build import empty_state, larger_state, scratch_for
 from chem.gcmc.chain_kernel import run_cycles
 from chem.gcmc.layout import EVERY, MOVES, Conditions, Model, State
 from chem.gcmc.refs import by_reference
@@ -185,14 +185,12 @@ def run_chain(chain: Chain, watcher: Watcher | None = None) -> ChainResult:
         total += counters
         parts.append(series)
         watch(first + min(done + part, last), first + last)
-    steps = chain.conditions.steps
+    steps, tried, taken = chain.conditions.steps, total[:EVERY, 0], total[:EVERY, 1]
     return ChainResult(
         series=np.concatenate(parts),
         moves_per_cycle=moves,
-        attempts={name: int(n) for name, n in zip(MOVES, total[:EVERY, 0], strict=True)},
-        acceptance={
-            n: float(a / max(1, t)) for n, (t, a) in zip(MOVES, total[:EVERY], strict=True)
-        },
+        attempts=dict(zip(MOVES, tried.tolist(), strict=True)),
+        acceptance=dict(zip(MOVES, (taken / np.maximum(1, tried)).tolist(), strict=True)),
         steps=(float(steps[0]), float(steps[1])),
         energy_drift_kj_per_mol=chain.energy_drift()[1],
         moves=chain.moves,

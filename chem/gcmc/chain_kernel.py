@@ -22,7 +22,11 @@ from chem.gcmc.layout import (
     REINSERTION,
     ROTATION,
     TRANSLATION,
+    Box,
     Conditions,
+    Model,
+    Scratch,
+    State,
 )
 from chem.gcmc.moves import (
     commit,
@@ -35,14 +39,13 @@ from chem.gcmc.moves import (
     store,
     wave_part,
 )
-from chem.gcmc.refs import BoxRef, ModelRef, ScratchRef, StateRef
 from chem.gcmc.rng import index_below, turned_quaternion, uniform
 from chem.gcmc.swap_kernel import delete, draw_pose, insert, log_density
 from chem.gcmc.wave_kernel import structure_factors
 
 
 @numba.njit(**OPTIONS)
-def _shift(random: np.ndarray, centre: np.ndarray, step: float, box: BoxRef) -> None:
+def _shift(random: np.ndarray, centre: np.ndarray, step: float, box: Box) -> None:
     """Move a fractional centre within a cube of half edge ``step`` in angstrom."""
     x = step * (2.0 * uniform(random) - 1.0)
     y = step * (2.0 * uniform(random) - 1.0)
@@ -56,7 +59,7 @@ def _shift(random: np.ndarray, centre: np.ndarray, step: float, box: BoxRef) -> 
 
 @numba.njit(**OPTIONS)
 def _propose(
-    kind: int, state: StateRef, scratch: ScratchRef, model: ModelRef, conditions: Conditions
+    kind: int, state: State, scratch: Scratch, model: Model, conditions: Conditions
 ) -> float:
     """Write the new pose into the work space; return the log of g(old) / g(new)."""
     if kind == TRANSLATION:
@@ -73,11 +76,11 @@ def _propose(
 
 @numba.njit(**OPTIONS)
 def displace(
-    kind: int, state: StateRef, scratch: ScratchRef, model: ModelRef, conditions: Conditions
+    kind: int, state: State, scratch: Scratch, model: Model, conditions: Conditions
 ) -> bool:
     """Try to move one guest of at least one; return whether it moved."""
     box, waves = model.box, model.waves
-    guest = index_below(state.random, state.count[0])
+    guest = index_below(state.random, state.number[0])
     pick(state, scratch, guest)
     bias = _propose(kind, state, scratch, model, conditions)
     limit = (bias - math.log(1.0 - uniform(state.random))) / conditions.beta
@@ -113,9 +116,9 @@ def displace(
 
 @numba.njit(**OPTIONS)
 def _one_move(
-    state: StateRef,
-    scratch: ScratchRef,
-    model: ModelRef,
+    state: State,
+    scratch: Scratch,
+    model: Model,
     conditions: Conditions,
     counters: np.ndarray,
 ) -> None:
@@ -131,7 +134,7 @@ def _one_move(
         kind = ROTATION
     if kind == INSERTION:
         done = insert(state, scratch, model, conditions)
-    elif state.count[0] == 0:
+    elif state.number[0] == 0:
         return
     elif kind == DELETION:
         done = delete(state, scratch, model, conditions)
@@ -146,9 +149,9 @@ def run_cycles(
     first: int,
     last: int,
     moves: int,
-    state: StateRef,
-    scratch: ScratchRef,
-    model: ModelRef,
+    state: State,
+    scratch: Scratch,
+    model: Model,
     conditions: Conditions,
     counters: np.ndarray,
     series: np.ndarray,
@@ -172,14 +175,14 @@ def run_cycles(
         nearly full and must be made longer first.
     """
     for cycle in range(first, last):
-        length = moves if moves > 0 else max(20, state.count[0])
-        if state.count[0] + length > state.host.shape[0]:
+        length = moves if moves > 0 else max(20, state.number[0])
+        if state.number[0] + length > state.host.shape[0]:
             return cycle
         n_sum, nn_sum, u_sum, un_sum = 0.0, 0.0, 0.0, 0.0
         counters[EVERY, 0] += length
         for _ in range(length):
             _one_move(state, scratch, model, conditions, counters)
-            n = float(state.count[0])
+            n = float(state.number[0])
             u = potential_energy(state, model.box, model.waves)
             n_sum += n
             nn_sum += n * n

@@ -55,31 +55,33 @@ class CriticalConstants:
             )
 
 
+_JPCRD = "J. Phys. Chem. Ref. Data"
+_LEMMON_SPAN = "Lemmon, Span, J. Chem. Eng. Data 51 (2006) 785"
 # The values at the critical point of the reference equations of state that the NIST Chemistry
-# WebBook (SRD 69) and CoolProp use; the equation is named in each line.
+# WebBook (SRD 69) and CoolProp use; each line names its equation.
 CRITICAL_CONSTANTS = {
     formula: CriticalConstants(temperature, 1e6 * pressure_mpa, acentric, source)
     for formula, temperature, pressure_mpa, acentric, source in (
-        ("CO2", 304.1282, 7.3773, 0.22394, "Span, Wagner, J. Phys. Chem. Ref. Data 25 (1996) 1509"),
-        ("N2", 126.192, 3.3958, 0.0372, "Span et al., J. Phys. Chem. Ref. Data 29 (2000) 1361"),
+        ("CO2", 304.1282, 7.3773, 0.22394, f"Span, Wagner, {_JPCRD} 25 (1996) 1509"),
+        ("N2", 126.192, 3.3958, 0.0372, f"Span et al., {_JPCRD} 29 (2000) 1361"),
         ("O2", 154.581, 5.043, 0.0222, "Schmidt, Wagner, Fluid Phase Equilib. 19 (1985) 175"),
-        ("CH4", 190.564, 4.5992, 0.01142, "Setzmann, Wagner, J. Phys. Chem. Ref. Data 20 (1991) 1061"),
-        ("C2H4", 282.35, 5.0418, 0.0866, "Smukala et al., J. Phys. Chem. Ref. Data 29 (2000) 1053"),
-        ("C2H6", 305.322, 4.8722, 0.099, "Buecker, Wagner, J. Phys. Chem. Ref. Data 35 (2006) 205"),
+        ("CH4", 190.564, 4.5992, 0.01142, f"Setzmann, Wagner, {_JPCRD} 20 (1991) 1061"),
+        ("C2H4", 282.35, 5.0418, 0.0866, f"Smukala et al., {_JPCRD} 29 (2000) 1053"),
+        ("C2H6", 305.322, 4.8722, 0.099, f"Buecker, Wagner, {_JPCRD} 35 (2006) 205"),
         ("C3H8", 369.89, 4.2512, 0.1521, "Lemmon et al., J. Chem. Eng. Data 54 (2009) 3141"),
-        ("H2O", 647.096, 22.064, 0.3443, "Wagner, Pruss, J. Phys. Chem. Ref. Data 31 (2002) 387"),
-        ("H2", 33.145, 1.2964, -0.219, "Leachman et al., J. Phys. Chem. Ref. Data 38 (2009) 721"),
-        ("He", 5.1953, 0.2276, -0.385, "Ortiz-Vega et al., J. Phys. Chem. Ref. Data 49 (2020) 033105"),
+        ("H2O", 647.096, 22.064, 0.3443, f"Wagner, Pruss, {_JPCRD} 31 (2002) 387"),
+        ("H2", 33.145, 1.2964, -0.219, f"Leachman et al., {_JPCRD} 38 (2009) 721"),
+        ("He", 5.1953, 0.2276, -0.385, f"Ortiz-Vega et al., {_JPCRD} 49 (2020) 033105"),
         ("Ne", 44.4918, 2.68, -0.0384, "Katti et al., Adv. Cryog. Eng. 31 (1986) 1189"),
-        ("Ar", 150.687, 4.863, -0.00219, "Tegeler et al., J. Phys. Chem. Ref. Data 28 (1999) 779"),
-        ("Kr", 209.48, 5.525, -0.00089, "Lemmon, Span, J. Chem. Eng. Data 51 (2006) 785"),
-        ("Xe", 289.733, 5.842, 0.00363, "Lemmon, Span, J. Chem. Eng. Data 51 (2006) 785"),
-        ("CO", 132.86, 3.494, 0.0497, "Lemmon, Span, J. Chem. Eng. Data 51 (2006) 785"),
-        ("H2S", 373.1, 9.0, 0.1005, "Lemmon, Span, J. Chem. Eng. Data 51 (2006) 785"),
+        ("Ar", 150.687, 4.863, -0.00219, f"Tegeler et al., {_JPCRD} 28 (1999) 779"),
+        ("Kr", 209.48, 5.525, -0.00089, _LEMMON_SPAN),
+        ("Xe", 289.733, 5.842, 0.00363, _LEMMON_SPAN),
+        ("CO", 132.86, 3.494, 0.0497, _LEMMON_SPAN),
+        ("H2S", 373.1, 9.0, 0.1005, _LEMMON_SPAN),
         ("SO2", 430.64, 7.8866, 0.2561, "Gao et al., J. Chem. Eng. Data 61 (2016) 2859"),
         ("NH3", 405.4, 11.333, 0.25601, "Tillner-Roth et al., DKV-Tagungsbericht 20 (1993) 167"),
     )
-}  # fmt: skip
+}
 
 
 def critical_constants(guest: Guest) -> CriticalConstants:
@@ -133,18 +135,23 @@ def fugacity_coefficient(gas: CriticalConstants, temperature_k: float, pressure_
         temperature_k: temperature.
         pressure_pa: pressure.
     """
-    roots, a, b = compressibility_factors(gas, temperature_k, pressure_pa)
-    logs = np.log((roots + (1.0 + ROOT_TWO) * b) / (roots + (1.0 - ROOT_TWO) * b))
-    log_phi = roots - 1.0 - np.log(roots - b) - a / (2.0 * ROOT_TWO * b) * logs
-    return float(np.exp(log_phi.min()))
+    return math.exp(_stable_phase(gas, temperature_k, pressure_pa)[0])
 
 
 def gas_density_mol_per_m3(
     gas: CriticalConstants, temperature_k: float, pressure_pa: float
 ) -> float:
     """Return the molar density of the stable phase by the same equation."""
+    factor = _stable_phase(gas, temperature_k, pressure_pa)[1]
+    return pressure_pa / (factor * GAS_CONSTANT_J_PER_MOL_K * temperature_k)
+
+
+def _stable_phase(
+    gas: CriticalConstants, temperature_k: float, pressure_pa: float
+) -> tuple[float, float]:
+    """Return ln phi and Z of the root with the lower fugacity."""
     roots, a, b = compressibility_factors(gas, temperature_k, pressure_pa)
     logs = np.log((roots + (1.0 + ROOT_TWO) * b) / (roots + (1.0 - ROOT_TWO) * b))
     log_phi = roots - 1.0 - np.log(roots - b) - a / (2.0 * ROOT_TWO * b) * logs
-    factor = float(roots[int(np.argmin(log_phi))])
-    return pressure_pa / (factor * GAS_CONSTANT_J_PER_MOL_K * temperature_k)
+    stable = int(np.argmin(log_phi))
+    return float(log_phi[stable]), float(roots[stable])

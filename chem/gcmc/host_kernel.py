@@ -12,8 +12,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from chem.gcmc.layout import OPTIONS
-from chem.gcmc.refs import BoxRef, PlacementRef, ScratchRef
+from chem.gcmc.layout import OPTIONS, Box, Placement, Scratch
 from chem.grids.arrays import GridArrays
 from chem.grids.lookup import guest_energy
 from chem.kernels import Charges, Cores, Pairs, interaction_energies
@@ -31,7 +30,7 @@ class Direct(NamedTuple):
 
 
 @numba.njit(**OPTIONS)
-def is_blocked(centre: np.ndarray, box: BoxRef, placement: PlacementRef) -> bool:
+def is_blocked(centre: np.ndarray, box: Box, placement: Placement) -> bool:
     """Whether a centre (3,), fractional in the box, lies in a blocked voxel of the host."""
     blocked = placement.blocked
     a = _nearest(centre[0] * box.repeats[0], blocked.shape[0])
@@ -50,8 +49,8 @@ def _nearest(coordinate: float, count: int) -> int:
 def host_energy(
     centre: np.ndarray,
     offsets: np.ndarray,
-    box: BoxRef,
-    scratch: ScratchRef,
+    box: Box,
+    scratch: Scratch,
     direct: Direct | None,
     grids: GridArrays | None,
 ) -> float:
@@ -85,7 +84,7 @@ def host_energy(
 
 
 @numba.njit(**OPTIONS)
-def _direct_energy(scratch: ScratchRef, direct: Direct) -> float:
+def _direct_energy(scratch: Scratch, direct: Direct) -> float:
     """Energy of the guest whose fractional sites lie in the work space."""
     lattice, counts = direct.lattice, direct.bin_counts
     for site in range(scratch.sites.shape[1]):

@@ -101,8 +101,10 @@ class Placement(NamedTuple):
 
 
 class Conditions(NamedTuple):
-    """State point and moves: beta in mol/kJ, ln(beta f V), cumulative move probabilities (4,)
-    of swap, translation, rotation and reinsertion, and step sizes (2,) in angstrom and radian.
+    """State point and moves.
+
+    beta in mol/kJ; log_activity, ln(beta f V); thresholds (4,), cumulative probabilities of
+    swap, translation, rotation and reinsertion; steps (2,), largest in angstrom and radian.
     """
 
     beta: float
@@ -112,8 +114,10 @@ class Conditions(NamedTuple):
 
 
 class Model(NamedTuple):
-    """All that decides the energy: body (m, 3) sites of the guest in its own frame, the groups
-    above, and the host, of which either `direct` or `grids` is None.
+    """All that decides the energy, and where guests are inserted.
+
+    body (m, 3) sites of the guest in its own frame; the groups above; the host, of which either
+    direct or grids is None.
     """
 
     body: np.ndarray
@@ -126,14 +130,16 @@ class Model(NamedTuple):
 
 
 class State(NamedTuple):
-    """One configuration: random (4,) generator state, count (1,) guests, fractional centres
-    (3, capacity) in the box, quaternions (4, capacity), offsets (m, 3, capacity) of the sites
-    from the centre in angstrom, host (capacity,) energy of each with the host, factors (2, k)
-    structure factors of all guests, totals (4,) running energies, see `HOST` and its like.
+    """One configuration.
+
+    random (4,) generator state; number (1,) of guests; fractional centres (3, capacity) in the box,
+    quaternions (4, capacity), offsets (m, 3, capacity) of the sites from the centre in angstrom
+    and host (capacity,) energy of each; factors (2, k), structure factors of all guests; totals
+    (4,), running energies, see `HOST` and its like.
     """
 
     random: np.ndarray
-    count: np.ndarray
+    number: np.ndarray
     centres: np.ndarray
     quaternions: np.ndarray
     offsets: np.ndarray
@@ -146,10 +152,10 @@ class Scratch(NamedTuple):
     """Work space of one chain.
 
     centre (3,), quaternion (4,), offsets (m, 3) of the guest on trial; old_centre (3,) and
-    old_offsets (m, 3) of the pose it leaves; near (m, 3, entries) site vectors of close guests; separations (4,
-    capacity); before, after (2, k) structure factors; phases (m, 3, 2, width); sites (1, m, 3)
-    fractional in the host's cell, points (1, m, 3) the same in angstrom, bins (1, m),
-    energy (1,); cell (1,), uniforms (1, 6), place (1, 3) and turn (1, 4) of an insertion.
+    old_offsets (m, 3) of the pose it leaves; near (m, 3, entries) site vectors of close guests;
+    separations (4, capacity); before, after (2, k) structure factors; phases (m, 3, 2, width);
+    sites (1, m, 3) fractional in the host's cell, points (1, m, 3) the same in angstrom, bins
+    (1, m), energy (1,); cell (1,), uniforms (1, 6), place (1, 3) and turn (1, 4) of an insertion.
     """
 
     centre: np.ndarray

@@ -7,22 +7,21 @@ import math
 import numba
 import numpy as np
 
-from chem.gcmc.layout import HOST, OPTIONS, OWN, PAIR, WAVES
+from chem.gcmc.layout import HOST, OPTIONS, OWN, PAIR, WAVES, Box, Model, Scratch, State, Waves
 from chem.gcmc.pair_kernel import gather, pair_energy
-from chem.gcmc.refs import BoxRef, ModelRef, ScratchRef, StateRef, WavesRef
 from chem.gcmc.wave_kernel import wave_change
 
 
 @numba.njit(**OPTIONS)
-def potential_energy(state: StateRef, box: BoxRef, waves: WavesRef) -> float:
+def potential_energy(state: State, box: Box, waves: Waves) -> float:
     """Return the energy of all guests with the host and each other, kJ/mol."""
     totals = state.totals
-    energy = totals[HOST] + totals[PAIR] + totals[WAVES] + count_energy(state.count[0], box, waves)
+    energy = totals[HOST] + totals[PAIR] + totals[WAVES] + count_energy(state.number[0], box, waves)
     return energy if waves.own_images else energy - totals[OWN]
 
 
 @numba.njit(**OPTIONS)
-def count_energy(count: int, box: BoxRef, waves: WavesRef) -> float:
+def count_energy(count: int, box: Box, waves: Waves) -> float:
     """Return the part of the energy that depends on the number of guests alone.
 
     That is the tail of every guest with every other beyond the cutoff and, where guests see
@@ -47,7 +46,7 @@ def place_sites(quaternion: np.ndarray, body: np.ndarray, out: np.ndarray) -> No
 
 
 @numba.njit(**OPTIONS)
-def pick(state: StateRef, scratch: ScratchRef, guest: int) -> None:
+def pick(state: State, scratch: Scratch, guest: int) -> None:
     """Copy a guest's pose into the work space, as the new and as the old one."""
     for axis in range(3):
         scratch.centre[axis] = state.centres[axis, guest]
@@ -60,7 +59,7 @@ def pick(state: StateRef, scratch: ScratchRef, guest: int) -> None:
 
 
 @numba.njit(**OPTIONS)
-def store(state: StateRef, scratch: ScratchRef, guest: int, host: float) -> None:
+def store(state: State, scratch: Scratch, guest: int, host: float) -> None:
     """Write the trial pose into place ``guest``."""
     for axis in range(3):
         state.centres[axis, guest] = scratch.centre[axis]
@@ -76,15 +75,15 @@ def energy_with_guests(
     centre: np.ndarray,
     offsets: np.ndarray,
     skip: int,
-    state: StateRef,
-    scratch: ScratchRef,
-    model: ModelRef,
+    state: State,
+    scratch: Scratch,
+    model: Model,
 ) -> float:
     """Return the real-space energy of one guest with all but ``skip``, +inf on overlap."""
     found = gather(
         centre,
         skip,
-        state.count[0],
+        state.number[0],
         state.centres,
         state.offsets,
         model.box,
@@ -95,13 +94,13 @@ def energy_with_guests(
 
 
 @numba.njit(**OPTIONS)
-def is_charged(waves: WavesRef) -> bool:
+def is_charged(waves: Waves) -> bool:
     """Whether there is a reciprocal part at all."""
     return waves.green.shape[0] > 0
 
 
 @numba.njit(**OPTIONS)
-def largest_wave_gain(state: StateRef, waves: WavesRef, parts: float) -> float:
+def largest_wave_gain(state: State, waves: Waves, parts: float) -> float:
     """Bound what the reciprocal energy can change when ``parts`` guest parts come or go.
 
     Cauchy-Schwarz on ``sum green Re(S* d)``, with the root of ``sum green |d|^2`` of one guest
@@ -114,7 +113,7 @@ def largest_wave_gain(state: StateRef, waves: WavesRef, parts: float) -> float:
 
 
 @numba.njit(**OPTIONS)
-def wave_part(state: StateRef, waves: WavesRef, scratch: ScratchRef) -> tuple[float, float, float]:
+def wave_part(state: State, waves: Waves, scratch: Scratch) -> tuple[float, float, float]:
     """Return the reciprocal energy change from the work space's old and new factors.
 
     Returns:
@@ -126,7 +125,7 @@ def wave_part(state: StateRef, waves: WavesRef, scratch: ScratchRef) -> tuple[fl
 
 @numba.njit(**OPTIONS)
 def commit(
-    state: StateRef, scratch: ScratchRef, host: float, pair: float, every: float, own: float
+    state: State, scratch: Scratch, host: float, pair: float, every: float, own: float
 ) -> None:
     """Add the changes of an accepted move to the running totals and structure factors."""
     state.totals[HOST] += host

@@ -8,8 +8,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from chem.gcmc.layout import OPTIONS
-from chem.gcmc.refs import BoxRef, PairsRef
+from chem.gcmc.layout import OPTIONS, Box, GuestPairs
 from chem.kernels import lennard_jones, screened_coulomb
 
 _INLINED: dict[str, Any] = {**OPTIONS, "inline": "always"}
@@ -22,7 +21,7 @@ def gather(
     count: int,
     centres: np.ndarray,
     offsets: np.ndarray,
-    box: BoxRef,
+    box: Box,
     separations: np.ndarray,
     near: np.ndarray,
 ) -> int:
@@ -75,7 +74,7 @@ def _lennard_jones_run(
     count: int,
     one: int,
     two: int,
-    pairs: PairsRef,
+    pairs: GuestPairs,
     slope: float,
     quantum: float,
 ) -> float:
@@ -94,7 +93,7 @@ def _lennard_jones_run(
 
 
 @numba.njit(**_INLINED)
-def _screened_run(own: np.ndarray, others: np.ndarray, count: int, pairs: PairsRef) -> float:
+def _screened_run(own: np.ndarray, others: np.ndarray, count: int, pairs: GuestPairs) -> float:
     """Sum erfc(alpha r)/r of one site with like sites of all close guests."""
     cutoff2, screening = pairs.cutoff2, pairs.screening
     scale = 2.0 / cutoff2
@@ -109,7 +108,7 @@ def _screened_run(own: np.ndarray, others: np.ndarray, count: int, pairs: PairsR
 
 
 @numba.njit(**OPTIONS)
-def _dispersion(offsets: np.ndarray, near: np.ndarray, count: int, pairs: PairsRef) -> float:
+def _dispersion(offsets: np.ndarray, near: np.ndarray, count: int, pairs: GuestPairs) -> float:
     """Lennard-Jones energy of one guest with the close ones; infinite where they overlap."""
     energy = 0.0
     for one in range(offsets.shape[0]):
@@ -131,7 +130,7 @@ def _dispersion(offsets: np.ndarray, near: np.ndarray, count: int, pairs: PairsR
 
 
 @numba.njit(**OPTIONS)
-def pair_energy(offsets: np.ndarray, near: np.ndarray, count: int, pairs: PairsRef) -> float:
+def pair_energy(offsets: np.ndarray, near: np.ndarray, count: int, pairs: GuestPairs) -> float:
     """Return the real-space energy of one guest with the close ones.
 
     Args:

@@ -1,8 +1,8 @@
 """The groups of `chem.gcmc.layout` by reference, for the inside of compiled code.
 
 A named tuple is passed by value: each call would hand over hundreds of words, and every
-function would be compiled with all of them as arguments. A reference is one word; what reads it
-reads the same names.
+function would be compiled with all of them as arguments. A reference is one word. Functions that
+take one are annotated with the named tuple, whose names they read.
 """
 
 from __future__ import annotations
@@ -60,19 +60,19 @@ class ScratchType(_Reference):
     """Type of a `ScratchRef`."""
 
 
-class BoxRef:
+class BoxRef(structref.StructRefProxy):
     """`layout.Box` by reference."""
 
 
-class PairsRef:
+class PairsRef(structref.StructRefProxy):
     """`layout.GuestPairs` by reference."""
 
 
-class WavesRef:
+class WavesRef(structref.StructRefProxy):
     """`layout.Waves` by reference."""
 
 
-class PlacementRef:
+class PlacementRef(structref.StructRefProxy):
     """`layout.Placement` by reference."""
 
 
@@ -105,9 +105,7 @@ for _group, _kind in ((ModelRef, ModelType), (StateRef, StateType), (ScratchRef,
 
 
 @numba.njit(**OPTIONS)
-def by_reference(
-    state: layout.State, scratch: layout.Scratch, model: layout.Model
-) -> tuple[StateRef, ScratchRef, ModelRef]:
+def by_reference(state: layout.State, scratch: layout.Scratch, model: layout.Model) -> Any:
     """Return the three groups by reference; arrays are shared, not copied."""
     return (
         StateRef(*state),

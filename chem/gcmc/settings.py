@@ -39,7 +39,7 @@ class GcmcSettings:
     initialisation_cycles: int = 2_000
     production_cycles: int = 10_000
     blocks: int = 20
-    swap: float = 1.0
+    swap: float = 2.0
     translation: float = 0.5
     rotation: float = 0.5
     reinsertion: float = 0.5

@@ -23,7 +23,7 @@ import numba
 import numpy as np
 
 from chem.gcmc.host_kernel import host_energy, is_blocked
-from chem.gcmc.layout import OPTIONS, Conditions
+from chem.gcmc.layout import OPTIONS, Conditions, Model, Scratch, State
 from chem.gcmc.moves import (
     commit,
     count_energy,
@@ -35,14 +35,13 @@ from chem.gcmc.moves import (
     store,
     wave_part,
 )
-from chem.gcmc.refs import ModelRef, ScratchRef, StateRef
 from chem.gcmc.rng import index_below, uniform
 from chem.gcmc.wave_kernel import structure_factors
 from chem.proposal_kernels import cell_numbers, place
 
 
 @numba.njit(**OPTIONS)
-def draw_pose(state: StateRef, scratch: ScratchRef, model: ModelRef) -> None:
+def draw_pose(state: State, scratch: Scratch, model: Model) -> None:
     """Draw centre and orientation from the insertion density, into the work space."""
     random, placement, repeats = state.random, model.placement, model.box.repeats
     cell = index_below(random, len(placement.keep))
@@ -70,7 +69,7 @@ def draw_pose(state: StateRef, scratch: ScratchRef, model: ModelRef) -> None:
 
 
 @numba.njit(**OPTIONS)
-def log_density(scratch: ScratchRef, model: ModelRef) -> float:
+def log_density(scratch: Scratch, model: Model) -> float:
     """Log of the insertion density, relative to uniform, at the pose in the work space."""
     placement = model.placement
     for axis in range(3):
@@ -89,9 +88,9 @@ def log_density(scratch: ScratchRef, model: ModelRef) -> float:
 
 
 @numba.njit(**OPTIONS)
-def insert(state: StateRef, scratch: ScratchRef, model: ModelRef, conditions: Conditions) -> bool:
+def insert(state: State, scratch: Scratch, model: Model, conditions: Conditions) -> bool:
     """Try to add a guest; return whether it stayed."""
-    box, waves, count = model.box, model.waves, state.count[0]
+    box, waves, count = model.box, model.waves, state.number[0]
     draw_pose(state, scratch, model)
     chance = math.log(1.0 - uniform(state.random))
     if is_blocked(scratch.centre, box, model.placement):
@@ -118,14 +117,14 @@ def insert(state: StateRef, scratch: ScratchRef, model: ModelRef, conditions: Co
         return False
     store(state, scratch, count, host)
     commit(state, scratch, host, pair, every, own)
-    state.count[0] = count + 1
+    state.number[0] = count + 1
     return True
 
 
 @numba.njit(**OPTIONS)
-def delete(state: StateRef, scratch: ScratchRef, model: ModelRef, conditions: Conditions) -> bool:
+def delete(state: State, scratch: Scratch, model: Model, conditions: Conditions) -> bool:
     """Try to take one guest of at least one away; return whether it went."""
-    box, waves, count = model.box, model.waves, state.count[0]
+    box, waves, count = model.box, model.waves, state.number[0]
     guest = index_below(state.random, count)
     chance = math.log(1.0 - uniform(state.random))
     pick(state, scratch, guest)
@@ -153,9 +152,9 @@ def delete(state: StateRef, scratch: ScratchRef, model: ModelRef, conditions: Co
 
 
 @numba.njit(**OPTIONS)
-def _move_last(state: StateRef, guest: int) -> None:
+def _move_last(state: State, guest: int) -> None:
     """Fill the place of a deleted guest with the last one."""
-    last = state.count[0] - 1
+    last = state.number[0] - 1
     for axis in range(3):
         state.centres[axis, guest] = state.centres[axis, last]
         for site in range(state.offsets.shape[0]):
@@ -163,4 +162,4 @@ def _move_last(state: StateRef, guest: int) -> None:
     for part in range(4):
         state.quaternions[part, guest] = state.quaternions[part, last]
     state.host[guest] = state.host[last]
-    state.count[0] = last
+    state.number[0] = last

@@ -11,13 +11,12 @@ import math
 import numba
 import numpy as np
 
-from chem.gcmc.layout import OPTIONS
-from chem.gcmc.refs import BoxRef, WavesRef
+from chem.gcmc.layout import OPTIONS, Box, Waves
 
 
 @numba.njit(**OPTIONS)
 def _fill_phases(
-    centre: np.ndarray, offset: np.ndarray, box: BoxRef, limits: np.ndarray, phases: np.ndarray
+    centre: np.ndarray, offset: np.ndarray, box: Box, limits: np.ndarray, phases: np.ndarray
 ) -> None:
     """Write exp(2 pi i l f) of one site, l = -limit..limit, into phases[axis, :, :]."""
     for axis in range(3):
@@ -41,8 +40,8 @@ def _fill_phases(
 def structure_factors(
     centre: np.ndarray,
     offsets: np.ndarray,
-    box: BoxRef,
-    waves: WavesRef,
+    box: Box,
+    waves: Waves,
     phases: np.ndarray,
     out: np.ndarray,
 ) -> None:

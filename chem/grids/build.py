@@ -24,6 +24,8 @@ SPACING_ANGSTROM = 0.2
 """Spacing that meets BIAS_TARGET for most guests at room temperature."""
 COARSEST_ANGSTROM, FINEST_ANGSTROM = 0.25, 0.1
 REFINEMENT = 0.8
+STALLED = 0.8
+"""A refinement should take more than half of a spline's bias; if less goes, it is no spline's."""
 MOST_POINTS = 50_000_000
 
 
@@ -75,13 +77,16 @@ def build_grid_model(
         The checked model.
 
     Raises:
-        GridAccuracyError: the check fails at the finest spacing.
+        GridAccuracyError: the check fails at the finest spacing, or refining does not help.
         GridSizeError: the grid would be too large.
         SettingsError: an argument is out of its bounds.
     """
     options = replace(options or GridOptions(), threads=threads)
     started = time.perf_counter()
-    spacing = spacing_angstrom or first_spacing_angstrom(bias_target)
+    spacing = first_spacing_angstrom(bias_target)
+    if spacing_angstrom is not None:
+        spacing = spacing_angstrom
+    before = math.inf
     while True:
         grid, from_cache = build_at(model, spacing, cache, options)
         check = stored_check(cache, grid, temperatures_k, bias_target)
@@ -89,9 +94,10 @@ def build_grid_model(
             seconds = time.perf_counter() - started
             return grid.checked(replace(check, seconds=seconds, from_cache=from_cache))
         finer = REFINEMENT * spacing
-        if spacing_angstrom is not None or finer < FINEST_ANGSTROM:
+        stalled = check.worst_bias > STALLED * before
+        if spacing_angstrom is not None or finer < FINEST_ANGSTROM or stalled:
             raise GridAccuracyError(_failure(model, check))
-        spacing = finer
+        spacing, before = finer, check.worst_bias
 
 
 def build_at(

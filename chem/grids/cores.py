@@ -51,7 +51,8 @@ def voxel_states(
     margin = voxel_radius_angstrom(lattice_angstrom, dims)
     reach = float(radii_angstrom.max()) + margin
     positions, order = images_near_cell(fractional[atoms], lattice_angstrom, reach)
-    _mark(positions, radii_angstrom[atoms][order], margin, lattice_angstrom, states)
+    inverse = np.linalg.inv(lattice_angstrom)
+    _mark(positions, radii_angstrom[atoms][order], margin, lattice_angstrom, inverse, states)
     return states
 
 
@@ -61,13 +62,13 @@ def _mark(
     radii: np.ndarray,
     margin: float,
     lattice: np.ndarray,
+    inverse: np.ndarray,
     states: np.ndarray,
 ) -> None:
     """Mark the voxels of every core: rows of points are cut by two spheres."""
     na, nb, nc = states.shape
-    inverse = np.linalg.inv(lattice)
-    step = lattice[2] / nc
-    step2 = step[0] * step[0] + step[1] * step[1] + step[2] * step[2]
+    sx, sy, sz = lattice[2, 0] / nc, lattice[2, 1] / nc, lattice[2, 2] / nc
+    step2 = sx * sx + sy * sy + sz * sz
     width_a = math.sqrt(inverse[0, 0] ** 2 + inverse[1, 0] ** 2 + inverse[2, 0] ** 2)
     width_b = math.sqrt(inverse[0, 1] ** 2 + inverse[1, 1] ** 2 + inverse[2, 1] ** 2)
     for n in range(positions.shape[0]):
@@ -82,11 +83,11 @@ def _mark(
                 dx = lattice[0, 0] * i / na + lattice[1, 0] * j / nb - x
                 dy = lattice[0, 1] * i / na + lattice[1, 1] * j / nb - y
                 dz = lattice[0, 2] * i / na + lattice[1, 2] * j / nb - z
-                along = (dx * step[0] + dy * step[1] + dz * step[2]) / step2
+                along = (dx * sx + dy * sy + dz * sz) / step2
                 off2 = dx * dx + dy * dy + dz * dz - along * along * step2
-                _fill(states[i, j], along, outer * outer - off2, step2, UNDECIDED)
+                _fill(states, i, j, along, outer * outer - off2, step2, UNDECIDED)
                 if inner > 0.0:
-                    _fill(states[i, j], along, inner * inner - off2, step2, BLOCKED)
+                    _fill(states, i, j, along, inner * inner - off2, step2, BLOCKED)
 
 
 @numba.njit(**_OPTIONS)
@@ -98,11 +99,13 @@ def _range(centre: float, half: float, count: int) -> tuple[int, int]:
 
 
 @numba.njit(**_OPTIONS)
-def _fill(row: np.ndarray, along: float, room2: float, step2: float, state: int) -> None:
-    """Raise to a state the points of a row inside a sphere."""
+def _fill(
+    states: np.ndarray, i: int, j: int, along: float, room2: float, step2: float, state: int
+) -> None:
+    """Raise to a state the points of row i, j inside a sphere."""
     if room2 <= 0.0:
         return
     half = math.sqrt(room2 / step2)
-    count = row.shape[0]
+    count = states.shape[2]
     for k in range(max(0, math.ceil(-along - half)), min(count - 1, math.floor(half - along)) + 1):
-        row[k] = max(row[k], state)
+        states[i, j, k] = max(states[i, j, k], state)

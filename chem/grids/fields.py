@@ -22,6 +22,10 @@ EWALD_PRECISION = 1e-6
 CAP_ANGSTROM = 0.9
 """Nearer than this to a nucleus the potential is that of a smooth cap instead of 1/r: only
 sites without a wall of their own could get there, and those sit inside another site's wall."""
+STEP_K_SHARE = 0.6
+"""A truncated potential steps at the cutoff: its waves are kept up to this share of the grid's
+Nyquist limit, where a smooth one needs no more than the potential does."""
+MOST_WAVES_TIMES_ATOMS = 1e8
 _PLANES_PER_PART = 4
 
 
@@ -71,6 +75,8 @@ def compute_fields(request: FieldRequest, threads: int = 1) -> HostFields:
     )
     types = types.reshape(-1)
     alpha, k_cutoff = ewald.choose_parameters(SPLIT_ANGSTROM, EWALD_PRECISION)
+    if model.settings.lj == "truncated":
+        k_cutoff = max(k_cutoff, _step_k_cutoff(request))
     epsilon, sigma = np.split(table, 2)
     split = split_pairs(
         epsilon,
@@ -88,6 +94,17 @@ def compute_fields(request: FieldRequest, threads: int = 1) -> HostFields:
     images = _images(fractional, lattice, types, charges)
     _add_near(fields, images, _near_terms(split, alpha), lattice, request, threads)
     return fields
+
+
+def _step_k_cutoff(request: FieldRequest) -> float:
+    """Largest wave number, per angstrom, for a potential with a step."""
+    host = request.model.host
+    lengths = np.linalg.norm(host.lattice_angstrom, axis=1)
+    nyquist = math.pi * float((np.array(request.dims) / lengths).min())
+    # Half of the V k^3 / 6 pi^2 waves below k are summed, for each atom.
+    affordable = MOST_WAVES_TIMES_ATOMS * 12.0 * math.pi**2
+    affordable /= host.volume_angstrom3 * len(host.elements)
+    return min(STEP_K_SHARE * nyquist, affordable ** (1.0 / 3.0))
 
 
 def _far_fields(

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from chem.grids.candidates import near_line, near_plane, near_stretch
 from chem.grids.radial import CAP_ORDER, SCREENING_ORDER, TAYLOR_ORDER
 from chem.kernels import lennard_jones
 
@@ -114,23 +115,26 @@ def add_near(
     quantum, split2, has_potential = terms.quantum, terms.split2, potential.shape[0] > 0
     screening, reach2, cap, cap2 = terms.screening, terms.reach2, terms.cap, terms.cap2
     reach = math.sqrt(max(split2, reach2))
-    step = lattice[2] / nc
-    every = np.arange(types.shape[0])
-    in_plane, in_row, near = every.copy(), every.copy(), every.copy()
+    every, in_plane, in_row, near = _scratch(types.shape[0])
+    zero, plane, row = np.zeros(3), np.zeros(3), np.zeros(3)
+    start, step = np.zeros(3), np.zeros(3)
+    _shifted(zero, lattice[2], 1.0 / nc, step)
     r2, volts, sums = np.empty(STRETCH), np.zeros(STRETCH), np.zeros((kinds, STRETCH))
     for i in range(first, last):
-        plane = lattice[0] * (i / na)
-        n_plane = _near_plane(every, len(every), positions, plane, lattice, reach, in_plane)
+        _shifted(zero, lattice[0], i / na, plane)
+        n_plane = near_plane(every, len(every), positions, plane, lattice, reach, in_plane)
         for j in range(nb):
-            row = plane + lattice[1] * (j / nb)
-            n_row = _near_line(in_plane, n_plane, positions, row, lattice[2], reach, in_row)
+            _shifted(plane, lattice[1], j / nb, row)
+            n_row = near_line(in_plane, n_plane, positions, row, lattice[2], reach, in_row)
             for begin in range(0, nc, STRETCH):
                 if not _any_wanted(wanted, i, j, begin):
                     continue
-                start = row + step * begin
-                n_near = _near_stretch(in_row, n_row, positions, start, step, reach, near)
-                sums[:] = 0.0
-                volts[:] = 0.0
+                _shifted(row, step, begin, start)
+                n_near = near_stretch(in_row, n_row, positions, start, step, STRETCH, reach, near)
+                for k in range(STRETCH):
+                    volts[k] = 0.0
+                    for kind in range(kinds):
+                        sums[kind, k] = 0.0
                 for n in range(n_near):
                     atom = near[n]
                     _distances(positions, atom, start, step, r2)
@@ -138,6 +142,22 @@ def add_near(
                     if has_potential and charges[atom] != 0.0:
                         _add_charge(r2, charges[atom], screening, reach2, cap, cap2, volts)
                 _store(sums, volts, i, j, begin, energies, potential)
+
+
+@numba.njit(**_OPTIONS)
+def _scratch(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Room for four lists of candidates, the first one of all."""
+    every = np.empty(count, dtype=np.int64)
+    for n in range(count):
+        every[n] = n
+    return every, np.empty_like(every), np.empty_like(every), np.empty_like(every)
+
+
+@numba.njit(**_OPTIONS)
+def _shifted(origin: np.ndarray, direction: np.ndarray, factor: float, out: np.ndarray) -> None:
+    """Fill origin + factor direction."""
+    for axis in range(3):
+        out[axis] = origin[axis] + factor * direction[axis]
 
 
 @numba.njit(**_INLINED)
@@ -247,81 +267,3 @@ def _add_charge(
                 end = end * t + cap[power]
             change = charge * (end - 1.0 / math.sqrt(r2[i]))
             volts[i] += change if r2[i] < cap2 else 0.0
-
-
-@numba.njit(**_OPTIONS)
-def _near_plane(
-    chosen: np.ndarray,
-    count: int,
-    positions: np.ndarray,
-    origin: np.ndarray,
-    lattice: np.ndarray,
-    reach: float,
-    out: np.ndarray,
-) -> int:
-    """Keep the candidates within reach of the plane through an origin along b and c."""
-    b, c = lattice[1], lattice[2]
-    x, y, z = b[1] * c[2] - b[2] * c[1], b[2] * c[0] - b[0] * c[2], b[0] * c[1] - b[1] * c[0]
-    limit = reach * math.sqrt(x * x + y * y + z * z)
-    kept = 0
-    for n in range(count):
-        j = chosen[n]
-        height = (
-            x * (positions[0, j] - origin[0])
-            + y * (positions[1, j] - origin[1])
-            + z * (positions[2, j] - origin[2])
-        )
-        out[kept] = j
-        kept += 1 if abs(height) < limit else 0
-    return kept
-
-
-@numba.njit(**_OPTIONS)
-def _near_line(
-    chosen: np.ndarray,
-    count: int,
-    positions: np.ndarray,
-    origin: np.ndarray,
-    direction: np.ndarray,
-    reach: float,
-    out: np.ndarray,
-) -> int:
-    """Keep the candidates within reach of the line through an origin."""
-    u, v, w = direction[0], direction[1], direction[2]
-    square = u * u + v * v + w * w
-    kept = 0
-    for n in range(count):
-        j = chosen[n]
-        dx = positions[0, j] - origin[0]
-        dy = positions[1, j] - origin[1]
-        dz = positions[2, j] - origin[2]
-        along = (dx * u + dy * v + dz * w) / square
-        dx, dy, dz = dx - along * u, dy - along * v, dz - along * w
-        out[kept] = j
-        kept += 1 if dx * dx + dy * dy + dz * dz < reach * reach else 0
-    return kept
-
-
-@numba.njit(**_OPTIONS)
-def _near_stretch(
-    chosen: np.ndarray,
-    count: int,
-    positions: np.ndarray,
-    start: np.ndarray,
-    step: np.ndarray,
-    reach: float,
-    out: np.ndarray,
-) -> int:
-    """Keep the candidates within reach of a stretch."""
-    u, v, w = step[0], step[1], step[2]
-    square = u * u + v * v + w * w
-    kept = 0
-    for n in range(count):
-        j = chosen[n]
-        dx, dy = positions[0, j] - start[0], positions[1, j] - start[1]
-        dz = positions[2, j] - start[2]
-        along = min(max((dx * u + dy * v + dz * w) / square, 0.0), STRETCH - 1.0)
-        dx, dy, dz = dx - along * u, dy - along * v, dz - along * w
-        out[kept] = j
-        kept += 1 if dx * dx + dy * dy + dz * dz < reach * reach else 0
-    return kept

@@ -21,7 +21,7 @@ from typing import Any
 import numba
 import numpy as np
 
-TAPS = 16
+TAPS = 14
 PAD_BEFORE, PAD_AFTER = 1, 3
 _OPTIONS: dict[str, Any] = {
     "nogil": True,
@@ -82,73 +82,66 @@ def lowest(
 
 
 @numba.njit(**_OPTIONS)
-def _filter_lines(padded: np.ndarray, taps: np.ndarray, out: np.ndarray) -> None:
-    """Filter (n + 2 TAPS, w) along the first axis into (n, w)."""
-    width = out.shape[1]
-    for i in range(out.shape[0]):
-        for k in range(width):
-            out[i, k] = taps[0] * padded[i + TAPS, k]
-        for m in range(1, TAPS + 1):
-            tap = taps[m]
-            before, after = padded[i + TAPS - m], padded[i + TAPS + m]
-            for k in range(width):
-                out[i, k] += tap * (before[k] + after[k])
-
-
-@numba.njit(**_OPTIONS)
-def _filter_row(padded: np.ndarray, taps: np.ndarray, out: np.ndarray) -> None:
-    """Filter (n + 2 TAPS,) into (n,)."""
-    count = out.shape[0]
-    for k in range(count):
-        out[k] = taps[0] * padded[k + TAPS]
-    for m in range(1, TAPS + 1):
-        tap = taps[m]
-        for k in range(count):
-            out[k] += tap * (padded[k + TAPS - m] + padded[k + TAPS + m])
-
-
-@numba.njit(**_OPTIONS)
 def spline_coefficients(values: np.ndarray, taps: np.ndarray, padded: np.ndarray) -> None:
     """Fill the periodically padded coefficients of one grid; the values are overwritten.
 
     Args:
         values: (na, nb, nc) float32.
         taps: `filter_taps`.
-        padded: (na + 4, nb + 4, at least nc + 4) float32 output.
+        padded: (na + 4, nb + 4, nc + 4) float32 output.
     """
     na, nb, nc = values.shape
-    line = np.empty(nc + 2 * TAPS, dtype=np.float32)
-    plane = np.empty((nb + 2 * TAPS, nc), dtype=np.float32)
-    for i in range(na):
-        for j in range(nb):
-            for k in range(nc + 2 * TAPS):
-                line[k] = values[i, j, (k - TAPS) % nc]
-            _filter_row(line, taps, values[i, j])
-        for j in range(nb + 2 * TAPS):
-            plane[j] = values[i, (j - TAPS) % nb]
-        _filter_lines(plane, taps, values[i])
-    slab = np.empty((na + 2 * TAPS, nc), dtype=np.float32)
-    done = np.empty((na, nc), dtype=np.float32)
-    for j in range(nb):
-        for i in range(na + 2 * TAPS):
-            slab[i] = values[(i - TAPS) % na, j]
-        _filter_lines(slab, taps, done)
-        for i in range(na):
-            padded[i + PAD_BEFORE, j + PAD_BEFORE, PAD_BEFORE : nc + PAD_BEFORE] = done[i]
-    _wrap_pads(padded, na, nb, nc)
+    flat = values.reshape(-1)
+    for row in range(na * nb):
+        _filter_row(flat, row * nc, nc, taps)
+    _filter_slabs(flat, na, nb * nc, nb, nc, nc, taps)
+    _filter_slabs(flat, nb, nc, na, nb * nc, nc, taps)
+    for i in range(padded.shape[0]):
+        from_i = (i - PAD_BEFORE) % na
+        for j in range(padded.shape[1]):
+            from_j = (j - PAD_BEFORE) % nb
+            for k in range(nc):
+                padded[i, j, k + PAD_BEFORE] = values[from_i, from_j, k]
+            for k in range(PAD_BEFORE):
+                padded[i, j, k] = values[from_i, from_j, (k - PAD_BEFORE) % nc]
+            for k in range(nc + PAD_BEFORE, padded.shape[2]):
+                padded[i, j, k] = values[from_i, from_j, (k - PAD_BEFORE) % nc]
 
 
 @numba.njit(**_OPTIONS)
-def _wrap_pads(padded: np.ndarray, na: int, nb: int, nc: int) -> None:
-    """Copy the periodic images around the filled inner block."""
-    for i in range(na + 4):
-        source_i = (i - PAD_BEFORE) % na + PAD_BEFORE
-        for j in range(nb + 4):
-            source_j = (j - PAD_BEFORE) % nb + PAD_BEFORE
-            if source_i != i or source_j != j:
-                padded[i, j, PAD_BEFORE : nc + PAD_BEFORE] = padded[
-                    source_i, source_j, PAD_BEFORE : nc + PAD_BEFORE
-                ]
-            for k in range(nc + PAD_BEFORE, padded.shape[2]):
-                padded[i, j, k] = padded[i, j, (k - PAD_BEFORE) % nc + PAD_BEFORE]
-            padded[i, j, 0] = padded[i, j, nc]
+def _filter_row(flat: np.ndarray, start: int, count: int, taps: np.ndarray) -> None:
+    """Filter one contiguous row in place."""
+    line = np.empty(count + 2 * TAPS, dtype=np.float32)
+    for k in range(count + 2 * TAPS):
+        line[k] = flat[start + (k - TAPS) % count]
+    for k in range(count):
+        total = taps[0] * line[k + TAPS]
+        for m in range(1, TAPS + 1):
+            total += taps[m] * (line[k + TAPS - m] + line[k + TAPS + m])
+        flat[start + k] = total
+
+
+@numba.njit(**_OPTIONS)
+def _filter_slabs(
+    flat: np.ndarray,
+    count: int,
+    stride: int,
+    slabs: int,
+    slab_stride: int,
+    width: int,
+    taps: np.ndarray,
+) -> None:
+    """Filter in place along an axis of ``count`` rows, rows and slabs at the given strides."""
+    padded = np.empty((count + 2 * TAPS, width), dtype=np.float32)
+    for slab in range(slabs):
+        for i in range(count + 2 * TAPS):
+            source = slab * slab_stride + (i - TAPS) % count * stride
+            for k in range(width):
+                padded[i, k] = flat[source + k]
+        for i in range(count):
+            target = slab * slab_stride + i * stride
+            for k in range(width):
+                total = taps[0] * padded[i + TAPS, k]
+                for m in range(1, TAPS + 1):
+                    total += taps[m] * (padded[i + TAPS - m, k] + padded[i + TAPS + m, k])
+                flat[target + k] = total

@@ -30,6 +30,8 @@ def _place(request: FieldRequest) -> tuple[object, ...]:
         fields_module.SPLIT_ANGSTROM,
         fields_module.EWALD_PRECISION,
         fields_module.CAP_ANGSTROM,
+        fields_module.STEP_K_SHARE,
+        fields_module.MOST_WAVES_TIMES_ATOMS,
     )
 
 

@@ -7,8 +7,10 @@ wall included, belongs to the region nearest to it, so an insertion with some we
 outside a free voxel is blocked or not together with it.
 
 References:
-    [1] Simon, Kim, Lin, Martin, Haranczyk, Smit, Chem. Mater. 26 (2014) 5470: pockets blocked
-        where no path below 15 kT leads in (their supporting information).
+    [1] Kim, Martin, Ruebel, Haranczyk, Smit, J. Chem. Theory Comput. 8 (2012) 1684: regions of
+        energy grids by flood fill.
+    [2] Gomez-Alvarez, Ruiz-Salvador, Hamad, Calero, J. Phys. Chem. C 121 (2017) 4462: what
+        unblocked voids do to simulated adsorption.
 """
 
 from __future__ import annotations

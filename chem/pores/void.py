@@ -141,10 +141,8 @@ def _sobol(dimensions: int, samples: int, replicates: int, seed: int) -> list[np
             f"{replicates} replicates"
         )
     power = math.ceil(math.log2(samples / replicates))
-    return [
-        Sobol(dimensions, rng=stream(seed, "sobol", dimensions, n)).random_base2(power)
-        for n in range(replicates)
-    ]
+    seeds = [int(stream(seed, "sobol", n).integers(1 << 62)) for n in range(replicates)]
+    return [Sobol(dimensions, rng=np.random.default_rng(s)).random_base2(power) for s in seeds]
 
 
 def _turns(uniform: np.ndarray) -> np.ndarray:

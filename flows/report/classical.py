@@ -212,7 +212,9 @@ def grid_check(facts: Mapping[str, Any]) -> Markup:
 
 
 def units(
-    henry_mol_per_kg_pa: float, interval_mol_per_kg_pa: Sequence[float | None], context: HenryContext
+    henry_mol_per_kg_pa: float,
+    interval_mol_per_kg_pa: Sequence[float | None],
+    context: HenryContext,
 ) -> Markup:
     """Return the Henry coefficient and its 95 % interval in every unit."""
     value = every_unit(henry_mol_per_kg_pa, context)

@@ -44,10 +44,17 @@ def empty_box(guest_name, lattice, settings, charges=True):
     return model, mix_guests(guest, load_force_field("UFF"))
 
 
-def short_chain(model, table, fugacity_pa, settings=None, temperature_k=300.0, seed=1):
+def plain(settings):
+    """The settings with uniform insertions."""
+    return replace(settings, pilot_insertions=0)
+
+
+def short_chain(
+    model, table, fugacity_pa, settings=None, temperature_k=300.0, seed=1, blocked=None
+):
     """A chain ready to run."""
     settings = settings or GcmcSettings()
-    built = build_model(model, table, temperature_k, settings, uniform_proposal())
+    built = build_model(model, table, temperature_k, settings, uniform_proposal(), blocked)
     random = seeded_state(seed, "test")
     return Chain(built, temperature_k, fugacity_pa, settings, random)
 
@@ -56,15 +63,15 @@ def fill(chain, guests):
     """Insert until the box holds so many, at a very high activity."""
     chain.conditions = chain.conditions._replace(log_activity=20.0)
     for _ in range(20_000):
-        if chain.state.count[0] >= guests:
+        if chain.state.number[0] >= guests:
             return chain
         chain.run(1, 1)
-    raise AssertionError(f"only {chain.state.count[0]} guests went in")
+    raise AssertionError(f"only {chain.state.number[0]} guests went in")
 
 
 def copy_into(chain, other):
     """Give a chain the configuration of another; structure factors stay to be computed."""
-    for name in ("count", "centres", "quaternions", "offsets", "host"):
+    for name in ("number", "centres", "quaternions", "offsets", "host"):
         getattr(chain.state, name)[...] = getattr(other.state, name)
     return chain
 
@@ -98,6 +105,7 @@ def gcmc():
     found.box_host, found.empty_box, found.short_chain = box_host, empty_box, short_chain
     found.without_interaction, found.table_of_zeros = without_interaction, table_of_zeros
     found.swap_only, found.replace = swap_only, replace
+    found.plain = plain
     found.fill, found.copy_into = fill, copy_into
     found.settings = ClassicalSettings
     return found

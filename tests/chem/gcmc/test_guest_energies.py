@@ -16,7 +16,7 @@ SKEWED = np.array([[27.0, 1.5, -2.0], [-4.0, 26.0, 1.0], [3.0, 5.0, 28.0]])
 def sites_of(chain):
     """(N, m, 3) Cartesian sites of all guests."""
     state = chain.state
-    count = int(state.count[0])
+    count = int(state.number[0])
     centres = state.centres[:, :count].T @ chain.model.box.lattice
     return centres[:, None] + state.offsets[:, :, :count].transpose(2, 0, 1)
 

@@ -1,0 +1,197 @@
+"""Fast predictions from tabulated fields: what `Head.predict` gives, to a stated tolerance.
+
+Per insertion: one spline look-up a site, the hidden layers of the site networks, and the
+kernel with the inducing points. All of it is single precision but the sum over inducing
+points that gives the mean, whose large weights of either sign cancel. The same operations run
+on a CPU and on a GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ml.descriptors import Describer
+from ml.fields import Fields
+from ml.graphs import place_sites
+from ml.heads import Head
+
+CHUNK = 1024
+CHUNK_ON_GPU = 65_536
+
+
+@dataclass(frozen=True)
+class _Network:
+    """The site networks of one type, all members at once.
+
+    Attributes:
+        read_out: (p, d + members * hidden) map from field values.
+        radial: d, the number of radial descriptors.
+        bias: (members * hidden,) biases of the hidden layers.
+        silent: (members * hidden,) what the hidden layers give at zero input.
+        out: (members, hidden, descriptors) scaled maps out of the hidden layers.
+    """
+
+    read_out: Tensor
+    radial: int
+    bias: Tensor
+    silent: Tensor
+    out: Tensor
+
+    @classmethod
+    def build(cls, describer: Describer, fields: Fields, kind: int) -> _Network:
+        """Collect the networks of one site type."""
+        encoders = describer.encoders
+        bias = torch.cat([encoder.first_bias(kind) for encoder in encoders])
+        scales = describer.learned_scale(kind).chunk(len(encoders))
+        out = [e.last_weight(kind).T / scale for e, scale in zip(encoders, scales, strict=True)]
+        read_out = fields.read_outs[kind]
+        silent = torch.nn.functional.silu(bias)
+        return cls(read_out, read_out.shape[1] - len(bias), bias, silent, torch.stack(out))
+
+    def __call__(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (m * b, d) radial descriptors and (b, d') learned ones summed over m sites.
+
+        Args:
+            values: (m, b, p) field values.
+        """
+        sites, count, width = values.shape
+        both = values.reshape(sites * count, width) @ self.read_out
+        hidden = both[:, self.radial :] + self.bias
+        hidden = torch.nn.functional.silu(hidden, inplace=True).sub_(self.silent)
+        summed = hidden.reshape(sites, count, -1).sum(dim=0)
+        members = len(self.out)
+        learned = torch.bmm(summed.reshape(count, members, -1).transpose(0, 1), self.out)
+        return both[:, : self.radial], learned.transpose(0, 1).reshape(count, -1)
+
+
+@dataclass(frozen=True)
+class _Bells:
+    """The kernel with the inducing points of one component and one site type.
+
+    Attributes:
+        columns: where its features go.
+        table: (d + 2, r) map from (v, -|v|^2 / 2 l^2, 1) to exponents.
+        at_zero: (r,) kernel of the inducing points with the origin.
+        scale: -1 / 2 l^2.
+        variance: squared amplitude, (kJ/mol)^2.
+    """
+
+    columns: slice
+    table: Tensor
+    at_zero: Tensor
+    scale: float
+    variance: float
+
+    @classmethod
+    def build(cls, centres: Tensor, length: float, amplitude: float, start: int) -> _Bells:
+        """Prepare the kernel with (r, d) inducing points."""
+        scale = -0.5 / length**2
+        exponent = scale * (centres * centres).sum(dim=1)
+        ones = torch.ones_like(exponent)
+        table = torch.cat([centres.T / length**2, ones[None], exponent[None]]).float()
+        columns = slice(start, start + len(centres))
+        return cls(columns, table, torch.exp(exponent).float(), scale, amplitude**2)
+
+    def __call__(self, values: Tensor, sites: int, features: Tensor) -> Tensor:
+        """Fill the features, summed over sites, and return the (b,) prior variance.
+
+        Args:
+            values: (m * b, d) descriptors of m sites.
+            sites: m.
+            features: (b, all features) to fill this kernel's columns of.
+        """
+        at_zero = torch.linalg.vector_norm(values, dim=1).square_().mul_(self.scale)
+        inputs = torch.cat([values, at_zero[:, None], torch.ones_like(at_zero)[:, None]], dim=1)
+        kernel = torch.exp_(inputs @ self.table)
+        kernel.addr_(torch.exp(at_zero), self.at_zero, alpha=-1.0)
+        torch.sum(kernel.reshape(sites, len(features), -1), 0, out=features[:, self.columns])
+        return self.variance * self._prior(values, at_zero.double(), sites)
+
+    def _prior(self, values: Tensor, at_zero: Tensor, sites: int) -> Tensor:
+        alone = at_zero.reshape(sites, -1)
+        total = sites - torch.exp(2.0 * alone).sum(dim=0)
+        places = values.reshape(sites, len(total), -1)
+        for one in range(sites):
+            for other in range(one):
+                gap = torch.linalg.vector_norm(places[one] - places[other], dim=1).double()
+                both = torch.exp(alone[one] + alone[other])
+                total += 2.0 * (torch.exp(self.scale * gap.square_()) - both)
+        return total
+
+
+class Scorer:
+    """Posterior mean and standard deviation of the correction, from tabulated fields.
+
+    Args:
+        fields: tabulated fields.
+        describer: the describer that the fields were built from.
+        head: fitted head.
+    """
+
+    def __init__(self, fields: Fields, describer: Describer, head: Head) -> None:
+        """Rearrange networks and head for fast evaluation."""
+        kinds = range(len(describer.groups))
+        self.fields = fields
+        self.lattice = describer.lattice
+        self.counts = [len(group) for group in describer.groups]
+        self.body = describer.body[torch.cat(describer.groups)]
+        self.networks = [_Network.build(describer, fields, kind) for kind in kinds]
+        self.bells: list[list[_Bells]] = []
+        start = 0
+        for part, length, amplitude in zip(
+            head.centres, head.kernel.lengths, head.kernel.amplitudes, strict=True
+        ):
+            self.bells.append([])
+            for points in part:
+                self.bells[-1].append(_Bells.build(points, length, amplitude, start))
+                start += len(points)
+        self.weights = head.weights
+        self.root = head.root.float()
+        self.chunk = CHUNK_ON_GPU if self.lattice.is_cuda else CHUNK
+
+    @torch.no_grad()
+    def predict(self, fractional: Tensor, quaternions: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the posterior mean and standard deviation (b,), kJ/mol.
+
+        Args:
+            fractional: (b, 3) float64 fractional positions of the body origin.
+            quaternions: (b, 4) float64 unit quaternions (w, x, y, z).
+        """
+        count = len(fractional)
+        mean, spread = torch.empty_like(fractional[:, 0]), torch.empty_like(fractional[:, 0])
+        shape = (min(count, self.chunk), len(self.weights))
+        features = self.root.new_empty(shape)
+        precise = self.weights.new_empty(shape)
+        for start in range(0, count, self.chunk):
+            part = slice(start, min(start + self.chunk, count))
+            filled = features[: part.stop - part.start]
+            prior = self._fill(fractional[part], quaternions[part], filled)
+            explained = torch.linalg.vector_norm(filled @ self.root, dim=1).double()
+            spread[part] = (prior - explained.square_()).clamp_(min=0.0).sqrt_()
+            torch.mv(precise[: len(filled)].copy_(filled), self.weights, out=mean[part])
+        return mean, spread
+
+    def _fill(self, fractional: Tensor, quaternions: Tensor, features: Tensor) -> Tensor:
+        """Fill the (b, r) features of insertions and return their (b,) prior variance."""
+        positions, _ = place_sites(self.lattice, self.body, fractional, quaternions)
+        places = positions.transpose(0, 1).reshape(-1, 3)
+        values = self.fields.at(places).reshape(len(self.body), len(features), -1)
+        prior = torch.zeros_like(fractional[:, 0])
+        sums, learned = [], []
+        for kind, part in enumerate(values.split(self.counts)):
+            near, deep = self.networks[kind](part)
+            prior += self.bells[0][kind](near, len(part), features)
+            sums.append(near.reshape(len(part), len(features), -1).sum(dim=0))
+            learned.append(deep)
+        prior += self.bells[1][0](_join(sums), 1, features)
+        prior += self.bells[2][0](_join(learned), 1, features)
+        return prior
+
+
+def _join(parts: Sequence[Tensor]) -> Tensor:
+    """Join (b, d) parts of all site types into one descriptor."""
+    return torch.cat(tuple(parts), dim=1) / len(parts) ** 0.5
