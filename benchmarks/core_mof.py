@@ -26,7 +26,7 @@ from itertools import islice
 from pathlib import Path
 
 from common import survey
-from common.answers import henry
+from common.answers import Answer, henry
 from common.machine import as_lines, describe
 from common.survey import Record
 
@@ -175,7 +175,13 @@ def _compute(text: str, record: Record, options: Options) -> None:
     record.henry_mol_per_kg_pa = answer.henry_mol_per_kg_pa
     record.relative_error = answer.relative_error
     record.insertions = answer.insertions
-    record.status = "ok" if answer.reached else "target not reached"
+    record.status = _outcome(answer)
+
+
+def _outcome(answer: Answer) -> str:
+    if answer.reached:
+        return "ok"
+    return "target not reached" if answer.henry_mol_per_kg_pa > 0.0 else "no room"
 
 
 if __name__ == "__main__":

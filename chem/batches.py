@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
+from chem.energies import ClassicalSettings
 from chem.estimator import Moments, beta_mol_per_kj, boltzmann_factor
 from chem.proposal import Known
 from data.records import Guest, Host, PairTable
@@ -26,6 +27,7 @@ class EnergyModel(Protocol):
     host: Host
     guest: Guest
     pairs: PairTable
+    settings: ClassicalSettings
     hash: str
 
     def energies(

@@ -231,12 +231,13 @@ def _flat(voxels: tuple[int, int, int], bins: OrientationBins) -> Proposal:
 
 
 def _relative_variance(known: Known, temperatures_k: tuple[float, ...]) -> float:
-    """Return N times the squared relative standard error, at the worst temperature."""
+    """Return the relative variance of one insertion's term, at the worst temperature."""
     one = Batch(known, np.zeros(len(known.weights), bool), np.zeros(0, int), np.zeros(0))
     sums = sum_batch(one, temperatures_k)
     if not (sums.means[0] > 0).all():
         return math.inf
-    return float((sums.squares / sums.insertions / sums.means[0] ** 2).max())
+    second = sums.squares / sums.insertions / sums.means[0] ** 2
+    return float(second.max()) - 1.0
 
 
 def _average(

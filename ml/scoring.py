@@ -28,18 +28,18 @@ class _Network:
     """The site networks of one type, all members at once.
 
     Attributes:
-        read_out: (p, d + members * hidden) map from field values.
-        radial: d, the number of radial descriptors.
+        radial: (p, d) map from field values to radial descriptors.
+        into: (p, members * hidden) map into the hidden layers.
         bias: (members * hidden,) biases of the hidden layers.
-        silent: (members * hidden,) what the hidden layers give at zero input.
         out: (members, hidden, descriptors) scaled maps out of the hidden layers.
+        silent: (members * descriptors,) what the networks give for one site out of reach.
     """
 
-    read_out: Tensor
-    radial: int
+    radial: Tensor
+    into: Tensor
     bias: Tensor
-    silent: Tensor
     out: Tensor
+    silent: Tensor
 
     @classmethod
     def build(cls, describer: Describer, fields: Fields, kind: int) -> _Network:
@@ -47,10 +47,15 @@ class _Network:
         encoders = describer.encoders
         bias = torch.cat([encoder.first_bias(kind) for encoder in encoders])
         scales = describer.learned_scale(kind).chunk(len(encoders))
-        out = [e.last_weight(kind).T / scale for e, scale in zip(encoders, scales, strict=True)]
-        read_out = fields.read_outs[kind]
-        silent = torch.nn.functional.silu(bias)
-        return cls(read_out, read_out.shape[1] - len(bias), bias, silent, torch.stack(out))
+        out = torch.stack(
+            [(e.last_weight(kind) / s[:, None]).T for e, s in zip(encoders, scales, strict=True)]
+        )
+        radial, into = fields.read_outs[kind].split(
+            [len(describer.radial_scale(kind)), len(bias)], 1
+        )
+        hidden = torch.nn.functional.silu(bias).reshape(len(encoders), 1, -1)
+        silent = torch.bmm(hidden, out).flatten()
+        return cls(radial.contiguous(), into.contiguous(), bias, out, silent)
 
     def __call__(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """Return (m * b, d) radial descriptors and (b, d') learned ones summed over m sites.
@@ -59,13 +64,16 @@ class _Network:
             values: (m, b, p) field values.
         """
         sites, count, width = values.shape
-        both = values.reshape(sites * count, width) @ self.read_out
-        hidden = both[:, self.radial :] + self.bias
-        hidden = torch.nn.functional.silu(hidden, inplace=True).sub_(self.silent)
-        summed = hidden.reshape(sites, count, -1).sum(dim=0)
-        members = len(self.out)
-        learned = torch.bmm(summed.reshape(count, members, -1).transpose(0, 1), self.out)
-        return both[:, : self.radial], learned.transpose(0, 1).reshape(count, -1)
+        flat = values.reshape(sites * count, width)
+        hidden = torch.nn.functional.silu(torch.addmm(self.bias, flat, self.into), inplace=True)
+        summed = _total(hidden, sites).reshape(count, len(self.out), -1)
+        learned = torch.bmm(summed.transpose(0, 1), self.out).transpose(0, 1)
+        return flat @ self.radial, learned.reshape(count, -1) - sites * self.silent
+
+
+def _total(values: Tensor, sites: int) -> Tensor:
+    """Sum (m * b, n) values over m sites."""
+    return values if sites == 1 else values.reshape(sites, len(values) // sites, -1).sum(dim=0)
 
 
 @dataclass(frozen=True)
@@ -106,9 +114,11 @@ class _Bells:
         """
         at_zero = torch.linalg.vector_norm(values, dim=1).square_().mul_(self.scale)
         inputs = torch.cat([values, at_zero[:, None], torch.ones_like(at_zero)[:, None]], dim=1)
-        kernel = torch.exp_(inputs @ self.table)
-        kernel.addr_(torch.exp(at_zero), self.at_zero, alpha=-1.0)
-        torch.sum(kernel.reshape(sites, len(features), -1), 0, out=features[:, self.columns])
+        target = features[:, self.columns]
+        kernel = torch.mm(inputs, self.table, out=target if sites == 1 else None)
+        kernel.exp_().addr_(torch.exp(at_zero), self.at_zero, alpha=-1.0)
+        if sites > 1:
+            torch.sum(kernel.reshape(sites, len(features), -1), 0, out=target)
         return self.variance * self._prior(values, at_zero.double(), sites)
 
     def _prior(self, values: Tensor, at_zero: Tensor, sites: int) -> Tensor:
@@ -185,7 +195,7 @@ class Scorer:
         for kind, part in enumerate(values.split(self.counts)):
             near, deep = self.networks[kind](part)
             prior += self.bells[0][kind](near, len(part), features)
-            sums.append(near.reshape(len(part), len(features), -1).sum(dim=0))
+            sums.append(_total(near, len(part)))
             learned.append(deep)
         prior += self.bells[1][0](_join(sums), 1, features)
         prior += self.bells[2][0](_join(learned), 1, features)

@@ -15,7 +15,7 @@ from tasks.pores import load_blocking
 
 if TYPE_CHECKING:
     from chem.gcmc.guest_mixing import GuestPairTable
-    from chem.gcmc.isotherm import LoadingPoint
+    from chem.gcmc.loading import LoadingPoint
 
 BLOCK_VOXEL_ANGSTROM = 0.2
 

@@ -187,7 +187,7 @@ def draw(rows: Sequence[Row], target: float, path: Path) -> None:
         cost.text(row.our_cpu_s * 1.15, place, f"{row.ratio:.0f}x", va="center", fontsize=9)
     cost.set(xscale="log", yticks=places, xlabel=f"CPU seconds to {100 * target:g} %")
     cost.set_yticklabels([row.case for row in rows])
-    cost.legend(loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=2, frameon=False)
+    cost.legend(loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=2, frameon=False)
     values = [row.our_henry / row.raspa_henry for row in rows]
     errors = [
         1.96 * v * math.hypot(row.raspa_relative_error, row.our_relative_error)

@@ -30,7 +30,8 @@ class Record:
 
     Attributes:
         name: of the structure.
-        status: "ok", "target not reached", or the kind of error.
+        status: "ok", "target not reached", "no room" (no insertion without overlap found), or the
+            kind of error.
         reason: the error's message.
         atoms: of the primitive cell.
         volume_angstrom3: of the primitive cell.
@@ -145,4 +146,4 @@ def _replacing(stem: Path, ending: str) -> Iterator[Path]:
 
 
 def _computed(record: Record) -> bool:
-    return record.status in {"ok", "target not reached"}
+    return record.status in {"ok", "target not reached", "no room"}

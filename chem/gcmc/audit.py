@@ -23,7 +23,7 @@ def fresh_totals(state: State, scratch: Scratch, model: Model, factors: np.ndarr
         totals[HOST] += host_energy(centre, offsets, box, scratch, model.direct, model.grids)
         totals[PAIR] += 0.5 * energy_with_guests(centre, offsets, guest, state, scratch, model)
         if is_charged(waves):
-            structure_factors(centre, offsets, box, waves, scratch.phases, scratch.after)
+            structure_factors(centre, offsets, box, waves, scratch, scratch.after)
             for k in range(factors.shape[1]):
                 factors[0, k] += scratch.after[0, k]
                 factors[1, k] += scratch.after[1, k]

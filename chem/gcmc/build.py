@@ -9,12 +9,13 @@ from typing import Protocol
 import numpy as np
 
 from chem.energies import ClassicalModel, ClassicalSettings, core_radii_angstrom
-from chem.ewald import build_table, screening_polynomial
+from chem.ewald import screening_polynomial
 from chem.gcmc.guest_mixing import GuestPairTable
 from chem.gcmc.host_kernel import Direct
-from chem.gcmc.layout import Box, GuestPairs, Model, Placement, Waves
+from chem.gcmc.layout import Box, GuestPairs, Model, Placement
 from chem.gcmc.rng import fill_alias_table
 from chem.gcmc.settings import GcmcSettings
+from chem.gcmc.waves import build_waves
 from chem.geometry import perpendicular_widths_angstrom
 from chem.grids.arrays import GridArrays
 from chem.pair_potential import cutoff_terms, quantum_angstrom2
@@ -95,7 +96,9 @@ def build_model(
     )
     body = np.array(model.guest.positions_angstrom, dtype=np.float64).reshape(-1, 3)
     lattice = np.array(model.host.lattice_angstrom, dtype=np.float64) * np.array(repeats)[:, None]
-    waves, alpha = _waves(model, body, lattice, settings)
+    cutoff = model.settings.cutoff_angstrom
+    charges = np.array(model.pairs.guest_charges_e, dtype=np.float64)
+    waves, alpha = build_waves(charges, body, np.ascontiguousarray(lattice), cutoff, settings)
     return Model(
         body=body,
         box=_box(model, guest_pairs, body, np.ascontiguousarray(lattice), repeats),
@@ -174,67 +177,6 @@ def _pairs(
         coulomb=COULOMB_KJ_ANGSTROM_PER_MOL_E2 * np.outer(charges, charges),
         screening=screening_polynomial(alpha, cutoff),
     )
-
-
-def _waves(
-    model: EnergyModel, body: np.ndarray, lattice: np.ndarray, settings: GcmcSettings
-) -> tuple[Waves, float]:
-    """Return the reciprocal part and the screening parameter alpha."""
-    charges = np.array(model.pairs.guest_charges_e, dtype=np.float64)
-    # The Green function is the potential of a unit charge at the origin.
-    unit = np.array([1.0 if charges.any() else 0.0])
-    table = build_table(
-        np.zeros((1, 3)), lattice, unit, model.settings.cutoff_angstrom, settings.ewald_precision
-    )
-    green = np.array(table.coefficients[0])
-    waves = Waves(
-        limits=table.limits,
-        rows=table.rows,
-        row_lengths=table.row_lengths,
-        green=green,
-        charges=charges,
-        spread=_spread(table.rows, table.row_lengths, green, lattice, charges, body),
-        own_constant=_own_constant(charges, body, table.alpha_per_angstrom),
-        own_images=settings.own_images,
-    )
-    return waves, table.alpha_per_angstrom
-
-
-def _spread(
-    rows: np.ndarray,
-    row_lengths: np.ndarray,
-    green: np.ndarray,
-    lattice: np.ndarray,
-    charges: np.ndarray,
-    body: np.ndarray,
-) -> float:
-    """Bound the root of sum green |S|^2 of one guest in any pose.
-
-    From |exp(ix) - 1 - ix| <= x^2 / 2: |S(k)| <= |Q| + k |dipole| + k^2/2 sum |q| r^2, and
-    never above sum |q|.
-    """
-    triples = [
-        (h, k, first + step)
-        for (h, k, first, _), length in zip(rows, row_lengths, strict=True)
-        for step in range(length)
-    ]
-    indices = np.array(triples, dtype=np.float64).reshape(-1, 3)
-    k2 = ((2.0 * math.pi * indices @ np.linalg.inv(lattice).T) ** 2).sum(axis=1)
-    dipole = float(np.linalg.norm(charges @ body))
-    second = float(np.abs(charges) @ (body**2).sum(axis=1))
-    series = abs(float(charges.sum())) + np.sqrt(k2) * dipole + 0.5 * k2 * second
-    return float(np.sqrt(green @ np.minimum(series, np.abs(charges).sum()) ** 2))
-
-
-def _own_constant(charges: np.ndarray, body: np.ndarray, alpha: float) -> float:
-    """Self and intramolecular energy that the reciprocal sum holds for each guest, kJ/mol."""
-    energy = alpha / math.sqrt(math.pi) * float(charges @ charges)
-    for one in range(len(charges)):
-        for two in range(one):
-            r = float(np.linalg.norm(body[one] - body[two]))
-            factor = math.erf(alpha * r) / r if r > 0.0 else 2.0 * alpha / math.sqrt(math.pi)
-            energy += charges[one] * charges[two] * factor
-    return COULOMB_KJ_ANGSTROM_PER_MOL_E2 * float(energy)
 
 
 def _placement(proposal: Proposal, blocked: np.ndarray | None) -> Placement:

@@ -100,11 +100,9 @@ def displace(
         return False
     every, own = 0.0, 0.0
     if is_charged(waves):
-        phases = scratch.phases
-        structure_factors(
-            scratch.old_centre, scratch.old_offsets, box, waves, phases, scratch.before
-        )
-        structure_factors(scratch.centre, scratch.offsets, box, waves, phases, scratch.after)
+        before, after = scratch.before, scratch.after
+        structure_factors(scratch.old_centre, scratch.old_offsets, box, waves, scratch, before)
+        structure_factors(scratch.centre, scratch.offsets, box, waves, scratch, after)
         wave, every, own = wave_part(state, waves, scratch)
         change += wave
     if not change < limit:

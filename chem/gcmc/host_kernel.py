@@ -67,12 +67,12 @@ def host_energy(
     Returns:
         Energy in kJ/mol, the constant tail included.
     """
-    sites = scratch.sites[0]
+    sites, repeats, inverse = scratch.sites[0], box.repeats, box.unit_inverse
     for site in range(offsets.shape[0]):
         for axis in range(3):
-            f = centre[axis] * box.repeats[axis]
+            f = centre[axis] * repeats[axis]
             for k in range(3):
-                f += offsets[site, k] * box.unit_inverse[k, axis]
+                f += offsets[site, k] * inverse[k, axis]
             f -= math.floor(f)
             sites[site, axis] = f if f < 1.0 else 0.0
     energy = box.host_tail
@@ -87,20 +87,21 @@ def host_energy(
 def _direct_energy(scratch: Scratch, direct: Direct) -> float:
     """Energy of the guest whose fractional sites lie in the work space."""
     lattice, counts = direct.lattice, direct.bin_counts
-    for site in range(scratch.sites.shape[1]):
-        f = scratch.sites[0, site]
+    sites, points, bins = scratch.sites, scratch.points, scratch.bins
+    for site in range(sites.shape[1]):
+        f = sites[0, site]
         for axis in range(3):
-            scratch.points[0, site, axis] = (
+            points[0, site, axis] = (
                 f[0] * lattice[0, axis] + f[1] * lattice[1, axis] + f[2] * lattice[2, axis]
             )
         a = min(int(f[0] * counts[0]), counts[0] - 1)
         b = min(int(f[1] * counts[1]), counts[1] - 1)
         c = min(int(f[2] * counts[2]), counts[2] - 1)
-        scratch.bins[0, site] = (a * counts[1] + b) * counts[2] + c
+        bins[0, site] = (a * counts[1] + b) * counts[2] + c
     interaction_energies(
-        scratch.points,
-        scratch.sites,
-        scratch.bins,
+        points,
+        sites,
+        bins,
         direct.inverse,
         direct.cores,
         direct.pairs,

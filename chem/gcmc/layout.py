@@ -64,17 +64,20 @@ class GuestPairs(NamedTuple):
 
 
 class Waves(NamedTuple):
-    """The reciprocal part of Ewald in the box: half-space rows as in `chem.ewald.EwaldTable`.
+    """The reciprocal part of Ewald in the box, one half space of k = (h, k, l).
 
-    green (k,) in kJ/(mol e^2), so that the energy is half the sum of green |S(k)|^2; charges
-    (m,); spread, the root of the largest possible sum of green |S_guest|^2 of one guest;
-    own_constant, self and intramolecular energy of one guest; own_images, whether a guest
-    interacts with its own images.
+    rows (r, 2) all (h, k), those with the longest range of l first; columns (c, 2), for each l
+    from -limits[2] on, where its waves start and how many rows it has, the first so many;
+    limits (3,) largest index along each axis; green (waves,) in kJ/(mol e^2), so that the
+    energy is half the sum of green |S(k)|^2, zero for waves beyond the cutoff; charges (m,);
+    spread, the root of the largest possible sum of green |S|^2 of one guest; own_constant,
+    self and intramolecular energy of one guest; own_images, whether a guest interacts with its
+    own images.
     """
 
     limits: np.ndarray
     rows: np.ndarray
-    row_lengths: np.ndarray
+    columns: np.ndarray
     green: np.ndarray
     charges: np.ndarray
     spread: float
@@ -153,8 +156,8 @@ class Scratch(NamedTuple):
 
     centre (3,), quaternion (4,), offsets (m, 3) of the guest on trial; old_centre (3,) and
     old_offsets (m, 3) of the pose it leaves; near (m, 3, entries) site vectors of close guests;
-    separations (4, capacity); before, after (2, k) structure factors; phases (m, 3, 2, width);
-    sites (1, m, 3) fractional in the host's cell, points (1, m, 3) the same in angstrom, bins
+    separations (4, capacity); before, after (2, waves) structure factors, phases (3, 2, width)
+    and rows (2, r) they are made of; sites (1, m, 3) fractional in the host's cell, points (1, m, 3) the same in angstrom, bins
     (1, m), energy (1,); cell (1,), uniforms (1, 6), place (1, 3) and turn (1, 4) of an insertion.
     """
 
@@ -168,6 +171,7 @@ class Scratch(NamedTuple):
     before: np.ndarray
     after: np.ndarray
     phases: np.ndarray
+    rows: np.ndarray
     sites: np.ndarray
     points: np.ndarray
     bins: np.ndarray

@@ -48,25 +48,30 @@ def place_sites(quaternion: np.ndarray, body: np.ndarray, out: np.ndarray) -> No
 @numba.njit(**OPTIONS)
 def pick(state: State, scratch: Scratch, guest: int) -> None:
     """Copy a guest's pose into the work space, as the new and as the old one."""
+    centres, quaternions, all_offsets = state.centres, state.quaternions, state.offsets
+    centre, old_centre, quaternion = scratch.centre, scratch.old_centre, scratch.quaternion
+    offsets, old_offsets = scratch.offsets, scratch.old_offsets
     for axis in range(3):
-        scratch.centre[axis] = state.centres[axis, guest]
-        scratch.old_centre[axis] = state.centres[axis, guest]
-        for site in range(scratch.offsets.shape[0]):
-            scratch.offsets[site, axis] = state.offsets[site, axis, guest]
-            scratch.old_offsets[site, axis] = state.offsets[site, axis, guest]
+        centre[axis] = centres[axis, guest]
+        old_centre[axis] = centres[axis, guest]
+        for site in range(offsets.shape[0]):
+            offsets[site, axis] = all_offsets[site, axis, guest]
+            old_offsets[site, axis] = all_offsets[site, axis, guest]
     for part in range(4):
-        scratch.quaternion[part] = state.quaternions[part, guest]
+        quaternion[part] = quaternions[part, guest]
 
 
 @numba.njit(**OPTIONS)
 def store(state: State, scratch: Scratch, guest: int, host: float) -> None:
     """Write the trial pose into place ``guest``."""
+    centres, quaternions, all_offsets = state.centres, state.quaternions, state.offsets
+    centre, quaternion, offsets = scratch.centre, scratch.quaternion, scratch.offsets
     for axis in range(3):
-        state.centres[axis, guest] = scratch.centre[axis]
-        for site in range(scratch.offsets.shape[0]):
-            state.offsets[site, axis, guest] = scratch.offsets[site, axis]
+        centres[axis, guest] = centre[axis]
+        for site in range(offsets.shape[0]):
+            all_offsets[site, axis, guest] = offsets[site, axis]
     for part in range(4):
-        state.quaternions[part, guest] = scratch.quaternion[part]
+        quaternions[part, guest] = quaternion[part]
     state.host[guest] = host
 
 
@@ -132,6 +137,7 @@ def commit(
     state.totals[PAIR] += pair
     state.totals[WAVES] += every
     state.totals[OWN] += own
-    for k in range(state.factors.shape[1]):
-        state.factors[0, k] += scratch.after[0, k] - scratch.before[0, k]
-        state.factors[1, k] += scratch.after[1, k] - scratch.before[1, k]
+    factors, before, after = state.factors, scratch.before, scratch.after
+    for k in range(factors.shape[1]):
+        factors[0, k] += after[0, k] - before[0, k]
+        factors[1, k] += after[1, k] - before[1, k]

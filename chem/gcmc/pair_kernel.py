@@ -40,7 +40,7 @@ def gather(
     Returns:
         How many images were copied.
     """
-    h = box.lattice
+    h, shifts, reach2 = box.lattice, box.shifts, box.reach2
     found = 0
     for j in range(count):
         a = centres[0, j] - centre[0]
@@ -52,13 +52,13 @@ def gather(
         separations[0, j] = a * h[0, 0] + b * h[1, 0] + c * h[2, 0]
         separations[1, j] = a * h[0, 1] + b * h[1, 1] + c * h[2, 1]
         separations[2, j] = a * h[0, 2] + b * h[1, 2] + c * h[2, 2]
-    for image in range(box.shifts.shape[0]):
-        sx, sy, sz = box.shifts[image, 0], box.shifts[image, 1], box.shifts[image, 2]
+    for image in range(shifts.shape[0]):
+        sx, sy, sz = shifts[image, 0], shifts[image, 1], shifts[image, 2]
         for j in range(count):
             x, y, z = separations[0, j] + sx, separations[1, j] + sy, separations[2, j] + sz
             separations[3, j] = x * x + y * y + z * z
         for j in range(count):
-            if separations[3, j] < box.reach2 and j != skip:
+            if separations[3, j] < reach2 and j != skip:
                 for site in range(offsets.shape[0]):
                     near[site, 0, found] = separations[0, j] + sx + offsets[site, 0, j]
                     near[site, 1, found] = separations[1, j] + sy + offsets[site, 1, j]

@@ -108,9 +108,7 @@ def insert(state: State, scratch: Scratch, model: Model, conditions: Conditions)
     every, own = 0.0, 0.0
     if is_charged(waves):
         scratch.before[:] = 0.0
-        structure_factors(
-            scratch.centre, scratch.offsets, box, waves, scratch.phases, scratch.after
-        )
+        structure_factors(scratch.centre, scratch.offsets, box, waves, scratch, scratch.after)
         wave, every, own = wave_part(state, waves, scratch)
         change += wave
     if not change < limit:
@@ -139,9 +137,7 @@ def delete(state: State, scratch: Scratch, model: Model, conditions: Conditions)
     every, own = 0.0, 0.0
     if is_charged(waves):
         scratch.after[:] = 0.0
-        structure_factors(
-            scratch.centre, scratch.offsets, box, waves, scratch.phases, scratch.before
-        )
+        structure_factors(scratch.centre, scratch.offsets, box, waves, scratch, scratch.before)
         wave, every, own = wave_part(state, waves, scratch)
         change += wave
     if not change < limit:
@@ -155,11 +151,17 @@ def delete(state: State, scratch: Scratch, model: Model, conditions: Conditions)
 def _move_last(state: State, guest: int) -> None:
     """Fill the place of a deleted guest with the last one."""
     last = state.number[0] - 1
+    centres, quaternions, offsets, host = (
+        state.centres,
+        state.quaternions,
+        state.offsets,
+        state.host,
+    )
     for axis in range(3):
-        state.centres[axis, guest] = state.centres[axis, last]
-        for site in range(state.offsets.shape[0]):
-            state.offsets[site, axis, guest] = state.offsets[site, axis, last]
+        centres[axis, guest] = centres[axis, last]
+        for site in range(offsets.shape[0]):
+            offsets[site, axis, guest] = offsets[site, axis, last]
     for part in range(4):
-        state.quaternions[part, guest] = state.quaternions[part, last]
-    state.host[guest] = state.host[last]
+        quaternions[part, guest] = quaternions[part, last]
+    host[guest] = host[last]
     state.number[0] = last

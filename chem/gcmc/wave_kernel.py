@@ -11,7 +11,7 @@ import math
 import numba
 import numpy as np
 
-from chem.gcmc.layout import OPTIONS, Box, Waves
+from chem.gcmc.layout import OPTIONS, Box, Scratch, Waves
 
 
 @numba.njit(**OPTIONS)
@@ -19,10 +19,11 @@ def _fill_phases(
     centre: np.ndarray, offset: np.ndarray, box: Box, limits: np.ndarray, phases: np.ndarray
 ) -> None:
     """Write exp(2 pi i l f) of one site, l = -limit..limit, into phases[axis, :, :]."""
+    inverse = box.inverse
     for axis in range(3):
         f = centre[axis]
         for k in range(3):
-            f += offset[k] * box.inverse[k, axis]
+            f += offset[k] * inverse[k, axis]
         limit = limits[axis]
         angle = 2.0 * math.pi * f
         step_re, step_im = math.cos(angle), math.sin(angle)
@@ -42,39 +43,42 @@ def structure_factors(
     offsets: np.ndarray,
     box: Box,
     waves: Waves,
-    phases: np.ndarray,
+    scratch: Scratch,
     out: np.ndarray,
 ) -> None:
     """Write S(k) = sum_s q_s exp(i k r_s) of one guest.
+
+    The inner loop runs over all rows that share an l: long, and free of look-ups.
 
     Args:
         centre: (3,) fractional centre in the box.
         offsets: (m, 3) sites from the centre, angstrom.
         box: the simulation box.
         waves: which k.
-        phases: (m, 3, 2, width) work space.
-        out: (2, k) real and imaginary part.
+        scratch: work space.
+        out: (2, waves) real and imaginary part.
     """
-    limits = waves.limits
+    limits, charges, rows, columns = waves.limits, waves.charges, waves.rows, waves.columns
+    phases, products_re, products_im = scratch.phases, scratch.rows[0], scratch.rows[1]
     out[:] = 0.0
-    for site in range(offsets.shape[0]):
-        if waves.charges[site] != 0.0:
-            _fill_phases(centre, offsets[site], box, limits, phases[site])
-    for row in range(waves.rows.shape[0]):
-        h, k = limits[0] + waves.rows[row, 0], limits[1] + waves.rows[row, 1]
-        first, start = limits[2] + waves.rows[row, 2], waves.rows[row, 3]
-        for site in range(offsets.shape[0]):
-            q = waves.charges[site]
-            if q == 0.0:
-                continue
-            a_re, a_im = q * phases[site, 0, 0, h], q * phases[site, 0, 1, h]
-            b_re, b_im = phases[site, 1, 0, k], phases[site, 1, 1, k]
-            p_re, p_im = a_re * b_re - a_im * b_im, a_re * b_im + a_im * b_re
-            for step in range(waves.row_lengths[row]):
-                c_re = phases[site, 2, 0, first + step]
-                c_im = phases[site, 2, 1, first + step]
-                out[0, start + step] += p_re * c_re - p_im * c_im
-                out[1, start + step] += p_re * c_im + p_im * c_re
+    for site in range(charges.shape[0]):
+        q = charges[site]
+        if q == 0.0:
+            continue
+        _fill_phases(centre, offsets[site], box, limits, phases)
+        for row in range(rows.shape[0]):
+            h, k = limits[0] + rows[row, 0], limits[1] + rows[row, 1]
+            a_re, a_im = q * phases[0, 0, h], q * phases[0, 1, h]
+            b_re, b_im = phases[1, 0, k], phases[1, 1, k]
+            products_re[row] = a_re * b_re - a_im * b_im
+            products_im[row] = a_re * b_im + a_im * b_re
+        for column in range(columns.shape[0]):
+            start, count = columns[column, 0], columns[column, 1]
+            c_re, c_im = phases[2, 0, column], phases[2, 1, column]
+            sum_re, sum_im = out[0, start : start + count], out[1, start : start + count]
+            for row in range(count):
+                sum_re[row] += products_re[row] * c_re - products_im[row] * c_im
+                sum_im[row] += products_re[row] * c_im + products_im[row] * c_re
 
 
 @numba.njit(**OPTIONS)

@@ -168,7 +168,8 @@ def test_usage_errors_end_with_status_2(monkeypatch, capsys):
 def test_json_keeps_the_contract(tmp_path):
     done = run_process(
         *("henry", "SOD", "--guest", "Ar", "--reference", "classical", "--insertions", "2000"),
-        *("--force-field", "UFF", "--keep-pockets", "--temperature-k", "300", "--temperature-k", "400"),
+        *("--force-field", "UFF", "--keep-pockets"),
+        *("--temperature-k", "300", "--temperature-k", "400"),
         *("--no-orchestration", "--json", "--seed", "3", "--out", str(tmp_path / "run")),
     )
     assert done.returncode == 0

@@ -57,10 +57,10 @@ def second_virial_angstrom3(guest, table, charges, kelvin, cutoff):
     """
     rng = np.random.default_rng(0)
     beta = 1.0 / (GAS_CONSTANT_KJ_PER_MOL_K * kelvin)
-    body, count = guest.positions_angstrom, 4000
+    body, count = guest.positions_angstrom, 2000
     one = rotate_sites(random_quaternions(rng, count), body)
     two = rotate_sites(random_quaternions(rng, count), body)
-    edges = np.linspace(1.5, cutoff + 4.0, 201)
+    edges = np.linspace(1.5, cutoff + 4.0, 141)
     nodes = 0.5 * (edges[1:] + edges[:-1])
     total = -(4.0 / 3.0) * np.pi * edges[0] ** 3
     for r in nodes:

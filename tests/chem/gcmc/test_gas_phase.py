@@ -58,7 +58,7 @@ def test_every_bundled_guest_has_critical_constants(name):
 
 def test_unknown_guest_says_what_to_do(gcmc):
     guest = gcmc.replace(load_guest("CO2"), atom_elements=("Xe", "F", "F"), name="XeF2")
-    with pytest.raises(SettingsError, match="XeF2.*fugacity coefficient"):
+    with pytest.raises(SettingsError, match=r"XeF2.*fugacity coefficient"):
         critical_constants(guest)
     with pytest.raises(SettingsError, match="positive"):
         CriticalConstants(0.0, 1.0, 0.0, "")
