@@ -20,7 +20,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import uniform_filter
 
 from chem.estimator import beta_mol_per_kj
 from chem.orientations import OrientationBins
@@ -301,8 +300,7 @@ class _Smoothed:
         own = own.reshape(*voxels, bins.count)
         if bins.inverts:
             own += own[..., bins.opposite()]
-        near = uniform_filter(own, size=(3, 3, 3, 1), mode="wrap")
-        self.cells = own + np.float32(NEIGHBOUR_SHARE) * near
+        self.cells = own + np.float32(NEIGHBOUR_SHARE / 27.0) * _with_neighbours(own)
         self.voxels = self.cells.sum(axis=3, keepdims=True)
 
     def root_mean(self, squares: _Smoothed) -> np.ndarray:
@@ -311,6 +309,14 @@ class _Smoothed:
         voxel = _ratio(squares.voxels, self.voxels)
         mixed = np.float32(1.0 - VOXEL_SHARE) * cell + np.float32(VOXEL_SHARE) * voxel
         return np.sqrt(mixed)
+
+
+def _with_neighbours(values: np.ndarray) -> np.ndarray:
+    """Return each voxel's sum with its 26 periodic neighbours, bin by bin."""
+    total = values
+    for axis in range(3):
+        total = total + np.roll(total, 1, axis) + np.roll(total, -1, axis)
+    return total
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

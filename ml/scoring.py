@@ -18,8 +18,9 @@ from ml.descriptors import Describer
 from ml.fields import Fields
 from ml.graphs import place_sites
 from ml.heads import Head
+from ml.products import FixedMatrix
 
-CHUNK = 1024
+CHUNK = 2048
 CHUNK_ON_GPU = 65_536
 
 
@@ -29,15 +30,13 @@ class _Network:
 
     Attributes:
         radial: (p, d) map from field values to radial descriptors.
-        into: (p, members * hidden) map into the hidden layers.
-        bias: (members * hidden,) biases of the hidden layers.
+        into: (p, members * hidden) map into the hidden layers, with their biases.
         out: (members, hidden, descriptors) scaled maps out of the hidden layers.
         silent: (members * descriptors,) what the networks give for one site out of reach.
     """
 
-    radial: Tensor
-    into: Tensor
-    bias: Tensor
+    radial: FixedMatrix
+    into: FixedMatrix
     out: Tensor
     silent: Tensor
 
@@ -55,7 +54,7 @@ class _Network:
         )
         hidden = torch.nn.functional.silu(bias).reshape(len(encoders), 1, -1)
         silent = torch.bmm(hidden, out).flatten()
-        return cls(radial.contiguous(), into.contiguous(), bias, out, silent)
+        return cls(FixedMatrix(radial), FixedMatrix(into, bias), out, silent)
 
     def __call__(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """Return (m * b, d) radial descriptors and (b, d') learned ones summed over m sites.
@@ -65,10 +64,10 @@ class _Network:
         """
         sites, count, width = values.shape
         flat = values.reshape(sites * count, width)
-        hidden = torch.nn.functional.silu(torch.addmm(self.bias, flat, self.into), inplace=True)
+        hidden = torch.nn.functional.silu(self.into(flat), inplace=True)
         summed = _total(hidden, sites).reshape(count, len(self.out), -1)
         learned = torch.bmm(summed.transpose(0, 1), self.out).transpose(0, 1)
-        return flat @ self.radial, learned.reshape(count, -1) - sites * self.silent
+        return self.radial(flat), learned.reshape(count, -1) - sites * self.silent
 
 
 def _total(values: Tensor, sites: int) -> Tensor:
@@ -89,7 +88,7 @@ class _Bells:
     """
 
     columns: slice
-    table: Tensor
+    table: FixedMatrix
     at_zero: Tensor
     scale: float
     variance: float
@@ -100,9 +99,9 @@ class _Bells:
         scale = -0.5 / length**2
         exponent = scale * (centres * centres).sum(dim=1)
         ones = torch.ones_like(exponent)
-        table = torch.cat([centres.T / length**2, ones[None], exponent[None]]).float()
+        table = torch.cat([centres.T / length**2, ones[None], exponent[None]])
         columns = slice(start, start + len(centres))
-        return cls(columns, table, torch.exp(exponent).float(), scale, amplitude**2)
+        return cls(columns, FixedMatrix(table), torch.exp(exponent).float(), scale, amplitude**2)
 
     def __call__(self, values: Tensor, sites: int, features: Tensor) -> Tensor:
         """Fill the features, summed over sites, and return the (b,) prior variance.
@@ -114,11 +113,8 @@ class _Bells:
         """
         at_zero = torch.linalg.vector_norm(values, dim=1).square_().mul_(self.scale)
         inputs = torch.cat([values, at_zero[:, None], torch.ones_like(at_zero)[:, None]], dim=1)
-        target = features[:, self.columns]
-        kernel = torch.mm(inputs, self.table, out=target if sites == 1 else None)
-        kernel.exp_().addr_(torch.exp(at_zero), self.at_zero, alpha=-1.0)
-        if sites > 1:
-            torch.sum(kernel.reshape(sites, len(features), -1), 0, out=target)
+        kernel = self.table(inputs).exp_().addr_(torch.exp(at_zero), self.at_zero, alpha=-1.0)
+        features[:, self.columns] = _total(kernel, sites)
         return self.variance * self._prior(values, at_zero.double(), sites)
 
     def _prior(self, values: Tensor, at_zero: Tensor, sites: int) -> Tensor:
@@ -160,7 +156,7 @@ class Scorer:
                 self.bells[-1].append(_Bells.build(points, length, amplitude, start))
                 start += len(points)
         self.weights = head.weights
-        self.root = head.root.float()
+        self.root = FixedMatrix(head.root)
         self.chunk = CHUNK_ON_GPU if self.lattice.is_cuda else CHUNK
 
     @torch.no_grad()
@@ -174,14 +170,14 @@ class Scorer:
         count = len(fractional)
         mean, spread = torch.empty_like(fractional[:, 0]), torch.empty_like(fractional[:, 0])
         shape = (min(count, self.chunk), len(self.weights))
-        features = self.root.new_empty(shape)
+        features = self.fields.coefficients.new_empty(shape)
         precise = self.weights.new_empty(shape)
         for start in range(0, count, self.chunk):
             part = slice(start, min(start + self.chunk, count))
             filled = features[: part.stop - part.start]
             prior = self._fill(fractional[part], quaternions[part], filled)
-            explained = torch.linalg.vector_norm(filled @ self.root, dim=1).double()
-            spread[part] = (prior - explained.square_()).clamp_(min=0.0).sqrt_()
+            explained = self.root.squared_norms(filled)
+            spread[part] = (prior - explained).clamp_(min=0.0).sqrt_()
             torch.mv(precise[: len(filled)].copy_(filled), self.weights, out=mean[part])
         return mean, spread
 

@@ -157,8 +157,9 @@ class Scratch(NamedTuple):
     centre (3,), quaternion (4,), offsets (m, 3) of the guest on trial; old_centre (3,) and
     old_offsets (m, 3) of the pose it leaves; near (m, 3, entries) site vectors of close guests;
     separations (4, capacity); before, after (2, waves) structure factors, phases (3, 2, width)
-    and rows (2, r) they are made of; sites (1, m, 3) fractional in the host's cell, points (1, m, 3) the same in angstrom, bins
-    (1, m), energy (1,); cell (1,), uniforms (1, 6), place (1, 3) and turn (1, 4) of an insertion.
+    and rows (2, r) they are made of; sites (1, m, 3) fractional in the host's cell, points
+    (1, m, 3) the same in angstrom, bins (1, m), energy (1,); cell (1,), uniforms (1, 6), place
+    (1, 3) and turn (1, 4) of an insertion.
     """
 
     centre: np.ndarray

@@ -98,6 +98,8 @@ def test_options_reach_the_engine(archive, monkeypatch):
     name, text = next(core_mof.make_iter(archive))
     record = core_mof.one_host(name, text, replace(OPTIONS, threads=2))
     assert record.status == "target not reached"
+    monkeypatch.setattr(core_mof, "henry", lambda *_, **__: Answer(0.0, np.inf, 1000, False))
+    assert core_mof.one_host(name, text, OPTIONS).status == "no room"
     assert seen == {
         "guest": "CH4",
         "charged": False,

@@ -1,0 +1,158 @@
+"""How many labels and insertions a round gets, from what its past predicts.
+
+A round with m labels and N insertions is expected to have the relative variance c/m + s/N,
+where c (label spread) and s (table spread) are estimated from earlier insertions scored by the
+round's surrogate. Labels are dear, insertions cheap: labels grow from round to round while the
+surrogate still learns, and stop growing where the target is in reach; insertions follow, so
+that the table is the smaller part of the error. Nothing here sees a label or an insertion of
+the round itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+FEWEST_LABELS = 8
+FIRST_LABELS = 24
+FIRST_SHARE = 1.0 / 6.0
+LEAST_GROWTH = 0.3
+FEWEST_INSERTIONS = 50_000
+AIM = 0.9
+"""Part of the target error that a round plans for: estimates of errors scatter."""
+CAUTION = 1.5
+"""Factor on the predicted label spread when deciding that fewer labels will do."""
+TABLE_SHARE = 0.2
+"""Part of the variance that the table may have."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a round's surrogate and proposal promise, one value per temperature.
+
+    Attributes:
+        table_spread: relative variance of <W> times the number of insertions.
+        label_spread: relative design variance of <W> times the number of labels.
+    """
+
+    table_spread: tuple[float, ...]
+    label_spread: tuple[float, ...]
+
+    def relative_variance(self, labels: float, insertions: int) -> tuple[float, ...]:
+        """Return the relative variance to expect of a round, per temperature."""
+        return tuple(
+            c / max(labels, 1.0) + s / max(insertions, 1)
+            for c, s in zip(self.label_spread, self.table_spread, strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class Purse:
+    """What is left to spend, and how far the answer is.
+
+    Attributes:
+        insertions: insertions left.
+        labels: labels left.
+        rounds: rounds left, the one to plan included.
+        labels_spent: labels of the rounds so far.
+        target_error: relative standard error wanted.
+        relative_errors: relative standard errors so far, per temperature; empty before the
+            first round.
+    """
+
+    insertions: int
+    labels: int
+    rounds: int
+    labels_spent: int
+    target_error: float
+    relative_errors: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class RoundPlan:
+    """Expected labels and insertions of a round."""
+
+    labels: float
+    insertions: int
+
+
+def outlook_of(
+    weight: np.ndarray,
+    new_weight: np.ndarray,
+    factors: Sequence[np.ndarray],
+    errors: Sequence[np.ndarray],
+    insertions: int,
+) -> Outlook:
+    """Return what insertions drawn from an old proposal say about a new one.
+
+    With v the old weights and v' the new, E_q'[(v' W)^2] = E_q[v v' W^2], and the least design
+    variance of m labels is (E_q[v e])^2 / m for expected errors e of W.
+
+    Args:
+        weight: (n,) weights v of the non-overlapping insertions.
+        new_weight: (n,) weights v' they would have in the new proposal, which must have been
+            learned from other insertions.
+        factors: per temperature (n,) Boltzmann factors W by the surrogate.
+        errors: per temperature (n,) expected sizes of v (W - W of the surrogate).
+        insertions: all insertions, overlapping ones included.
+
+    Returns:
+        The outlook; infinite where the surrogate sees no room.
+    """
+    table, labels = [], []
+    for factor, error in zip(factors, errors, strict=True):
+        mean = float((weight * factor).sum()) / insertions
+        square = float((weight * new_weight * factor**2).sum()) / insertions
+        bias = float(error.sum()) / insertions
+        table.append(max(0.0, square / mean**2 - 1.0) if mean > 0 else math.inf)
+        labels.append((bias / mean) ** 2 if mean > 0 else math.inf)
+    return Outlook(tuple(table), tuple(labels))
+
+
+def lot(purse: Purse) -> float:
+    """Return the labels of a round whose surrogate still learns.
+
+    The number of labels grows by a constant factor, so that the budget lasts for the rounds
+    left; a surrogate that learns like a power of its labels wants them that way.
+    """
+    if purse.rounds <= 1:
+        return float(purse.labels)
+    total = purse.labels + purse.labels_spent
+    first = min(FIRST_LABELS, max(FEWEST_LABELS, FIRST_SHARE * total))
+    if purse.labels_spent == 0:
+        return min(first, float(purse.labels))
+    growth = max(LEAST_GROWTH, (total / purse.labels_spent) ** (1.0 / purse.rounds) - 1.0)
+    return min(max(first, growth * purse.labels_spent), float(purse.labels))
+
+
+def plan_round(purse: Purse, outlook: Outlook) -> RoundPlan:
+    """Plan the labels and insertions of a round.
+
+    Args:
+        purse: what is left.
+        outlook: what the round's surrogate and proposal promise.
+    """
+    wanted = lot(purse)
+    least = float(min(FEWEST_LABELS, purse.labels))
+    most = max(purse.insertions * max(wanted / purse.labels, 1.0 / purse.rounds), 1.0)
+    labels, insertions = least, 1.0
+    for k, (c, s) in enumerate(zip(outlook.label_spread, outlook.table_spread, strict=True)):
+        room = _variance_wanted(purse, k)
+        m = min(wanted, CAUTION * c / ((1.0 - TABLE_SHARE) * room)) if room > 0 else wanted
+        part = max(c / max(m, 1.0) / (1.0 - TABLE_SHARE), room)
+        n = min(most, s / (TABLE_SHARE * part)) if part > 0 else most
+        labels, insertions = max(labels, m), max(insertions, n)
+    fewest = min(float(FEWEST_INSERTIONS), most)
+    return RoundPlan(min(labels, wanted), max(1, int(max(fewest, insertions))))
+
+
+def _variance_wanted(purse: Purse, k: int) -> float:
+    """Return the relative variance this round alone needs for the target."""
+    goal = (AIM * purse.target_error) ** 2
+    if not purse.relative_errors or not math.isfinite(purse.relative_errors[k]):
+        return goal
+    have = purse.relative_errors[k] ** 2
+    return math.inf if have <= goal else 1.0 / (1.0 / goal - 1.0 / have)
