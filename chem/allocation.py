@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chem.combine import RoundEstimate, combine
+
 FEWEST_LABELS = 8
 FIRST_LABELS = 24
 FIRST_SHARE = 1.0 / 6.0
@@ -23,8 +25,13 @@ LEAST_GROWTH = 0.3
 FEWEST_INSERTIONS = 50_000
 AIM = 0.9
 """Part of the target error that a round plans for: estimates of errors scatter."""
-CAUTION = 1.5
-"""Factor on the predicted label spread when deciding that fewer labels will do."""
+YOUNG_LABELS = 75.0
+"""Labels under which a surrogate's claims about itself are hardly believed."""
+LEARNING_POWER = 3.0
+EXPERIENCE_RATE = 0.5
+EXPERIENCE_LABELS = 5.0
+MOST_CORRECTION = 100.0
+MOST_EXPERIENCE = 30.0
 TABLE_SHARE = 0.2
 """Part of the variance that the table may have."""
 
@@ -47,6 +54,11 @@ class Outlook:
             c / max(labels, 1.0) + s / max(insertions, 1)
             for c, s in zip(self.label_spread, self.table_spread, strict=True)
         )
+
+    def humbled(self, factors: Sequence[float]) -> Outlook:
+        """Return the outlook with the label spreads times factors, one per temperature."""
+        spread = tuple(f * c for f, c in zip(factors, self.label_spread, strict=True))
+        return Outlook(self.table_spread, spread)
 
 
 @dataclass(frozen=True)
@@ -112,6 +124,39 @@ def outlook_of(
     return Outlook(tuple(table), tuple(labels))
 
 
+def humility(labels_learned: int) -> float:
+    """Return the factor on the error variance that a surrogate of few labels claims.
+
+    Variances fall about as the third power of the labels learned, and a surrogate of a few
+    dozen labels knows least of what it has not seen; the discount costs little, since such
+    rounds carry little, and keeps a lucky one of them from owning the answer.
+    """
+    return 1.0 + (YOUNG_LABELS / max(labels_learned, 1)) ** LEARNING_POWER
+
+
+def experience(rounds: Sequence[RoundEstimate]) -> float:
+    """Return the factor on predicted design variances that the labels so far ask for.
+
+    A running geometric average of what labels showed over what was predicted for them, slower
+    where few labels carry it. The first round is left out: its surrogate knew nothing.
+
+    Args:
+        rounds: the rounds so far at one temperature.
+    """
+    if len(rounds) < 2:
+        return 1.0
+    last = rounds[-1]
+    before, predicted = last.experience, last.predicted_relative_design_variance
+    mean = float(combine(rounds).mean[0])
+    seen = float(last.moments.design_covariance[0, 0])
+    size = last.moments.correction_effective_samples
+    if not (predicted > 0 and math.isfinite(size) and mean != 0):
+        return before
+    ratio = min(max(seen / mean**2 / predicted, 1.0 / MOST_CORRECTION), MOST_CORRECTION)
+    rate = EXPERIENCE_RATE * size / (size + EXPERIENCE_LABELS)
+    return min(max(before * ratio**rate, 1.0 / MOST_EXPERIENCE), MOST_EXPERIENCE)
+
+
 def lot(purse: Purse) -> float:
     """Return the labels of a round whose surrogate still learns.
 
@@ -141,7 +186,7 @@ def plan_round(purse: Purse, outlook: Outlook) -> RoundPlan:
     labels, insertions = least, 1.0
     for k, (c, s) in enumerate(zip(outlook.label_spread, outlook.table_spread, strict=True)):
         room = _variance_wanted(purse, k)
-        m = min(wanted, CAUTION * c / ((1.0 - TABLE_SHARE) * room)) if room > 0 else wanted
+        m = min(wanted, c / ((1.0 - TABLE_SHARE) * room)) if room > 0 else wanted
         part = max(c / max(m, 1.0) / (1.0 - TABLE_SHARE), room)
         n = min(most, s / (TABLE_SHARE * part)) if part > 0 else most
         labels, insertions = max(labels, m), max(insertions, n)

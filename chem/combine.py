@@ -29,13 +29,16 @@ class RoundEstimate:
         moments: the corrected moments of the round.
         predicted_relative_variance: relative variance of <W> expected before labelling,
             table and design, from the round's surrogate alone.
-        predicted_relative_design_variance: the design part of it.
+        predicted_relative_design_variance: the design part, expected once the table was drawn.
+        experience: factor that labels of earlier rounds put on the surrogate's own prediction,
+            contained in both.
     """
 
     table: int
     moments: Moments
     predicted_relative_variance: float
     predicted_relative_design_variance: float
+    experience: float = 1.0
 
 
 @dataclass(frozen=True)

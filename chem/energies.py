@@ -29,7 +29,7 @@ from data.errors import NetChargeError, SettingsError
 from data.records import Guest, Host, PairTable, content_hash
 
 if TYPE_CHECKING:
-    from chem.kernels import Charges
+    from chem.kernels import Charges, Cores, Pairs
 
 __all__ = ["ClassicalModel", "ClassicalSettings", "core_radii_angstrom"]
 
@@ -154,6 +154,11 @@ class ClassicalModel:
         self._inverse = np.ascontiguousarray(np.linalg.inv(self._lattice))
         self._body = np.array(guest.positions_angstrom, dtype=np.float64).reshape(-1, 3)
         self._prepare()
+
+    @property
+    def kernel_inputs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, Cores, Pairs, Charges]:
+        """Lattice, bins, inverse lattice, cores, pairs and charges, for other compiled code."""
+        return (self._lattice, self._bins, *self._arguments)
 
     def energies(
         self, fractional: np.ndarray, quaternions: np.ndarray

@@ -58,7 +58,7 @@ def mix_pairs(
         NetChargeError: guest or host charges do not add up to zero.
     """
     host_types = _host_types(host, ff)
-    guest_lj = _guest_lennard_jones(guest, ff)
+    guest_lj = guest_lennard_jones(guest, ff)
     epsilon, sigma = _pair_tables(host_types, guest, guest_lj, ff)
     guest_charges = np.zeros(len(guest.site_types))
     host_charges = np.zeros(len(host.elements))
@@ -113,7 +113,7 @@ def _few(ff: ForceField) -> str:
     return ", ".join(names[:30]) + (f" and {len(names) - 30} more" if len(names) > 30 else "")
 
 
-def _guest_lennard_jones(guest: Guest, ff: ForceField) -> list[tuple[float, float]]:
+def guest_lennard_jones(guest: Guest, ff: ForceField) -> list[tuple[float, float]]:
     """Return (epsilon over k_B, sigma) of every guest site."""
     own = zip(guest.site_types, guest.epsilon_k, guest.sigma_angstrom, strict=True)
     found, missing = [], []

@@ -33,7 +33,7 @@ def default_device() -> str:
         device = None
     if device is None or device.type not in ("cpu", "cuda"):
         raise SettingsError(f"{VARIABLE} is {asked!r}; expected auto, cpu, cuda or cuda:N.")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+    if device.type == "cuda" and not 0 <= (device.index or 0) < torch.cuda.device_count():
         raise SettingsError(
             f"{VARIABLE} asks for {asked!r}, but torch sees {torch.cuda.device_count()} CUDA "
             "devices. Set it to auto or cpu."

@@ -17,7 +17,7 @@ from torch import Tensor
 from ml.descriptors import Block
 
 JITTER = 1e-8
-MAX_INDUCING = 512
+MAX_INDUCING = 768
 PROBE_STEP = 0.3
 LEAST_GAIN = 1e-6
 LEAST_SHARE = 1e-13

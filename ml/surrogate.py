@@ -24,6 +24,7 @@ from ml.scoring import Scorer
 
 FORMAT = "widomill-surrogate-2"
 CHUNK = 512
+CHUNK_ON_GPU = 65_536
 PRIOR_SD_KJ_PER_MOL = 6.0
 SKIP_ABOVE_KJ_PER_MOL = 60.0
 LARGEST_SD_KJ_PER_MOL = 15.0
@@ -130,8 +131,9 @@ class Surrogate:
         mean, spread = np.zeros(len(fractional)), np.zeros(len(fractional))
         if self.head is None:
             return mean, spread
-        for start in range(0, len(fractional), CHUNK):
-            part = slice(start, start + CHUNK)
+        chunk = CHUNK if torch.device(self.device).type == "cpu" else CHUNK_ON_GPU
+        for start in range(0, len(fractional), chunk):
+            part = slice(start, start + chunk)
             one, other = self.head.predict(self.describe(fractional[part], quaternions[part]))
             mean[part], spread[part] = one.cpu().numpy(), other.cpu().numpy()
         return mean, spread

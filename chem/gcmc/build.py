@@ -209,8 +209,7 @@ def _direct(model: EnergyModel) -> Direct | None:
     """Return the direct sums of a classical model, or None."""
     if not isinstance(model, ClassicalModel):
         return None
-    inverse, cores, pairs, charges = model._arguments
-    return Direct(model._lattice, model._bins, inverse, cores, pairs, charges)
+    return Direct(*model.kernel_inputs)
 
 
 def _grids(model: EnergyModel) -> GridArrays | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chem.mixing import _guest_lennard_jones, combine
+from chem.mixing import guest_lennard_jones, combine
 from chem.site_types import ForceField, sorted_pair
 from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
 from data.records import Guest, content_hash
@@ -48,7 +48,7 @@ def mix_guests(guest: Guest, ff: ForceField) -> GuestPairTable:
     Raises:
         MissingParametersError: a guest site has no parameters.
     """
-    own = _guest_lennard_jones(guest, ff)
+    own = guest_lennard_jones(guest, ff)
     table = np.zeros((2, len(own), len(own)))
     for row, one in enumerate(guest.site_types):
         for column, two in enumerate(guest.site_types):

@@ -15,7 +15,6 @@ from data.schemas import INSERTIONS, LABELS, RESULTS, ROUNDS, ROUTED
 from data.store import read_columns, read_rows
 from flows.console import SilentReporter
 from flows.executors import PlainExecutor
-from flows.loop import Budget
 from flows.run import run
 from flows.settings import HenrySettings, make_settings
 
@@ -73,7 +72,7 @@ def test_no_temporary_file_is_left(finished):
 def test_every_insertion_is_kept_with_weight_and_probability(finished):
     settings, results = finished
     columns = insertions(settings.run_dir)
-    assert len(columns["insertion"]) == settings.insertions == results[0]["insertions"]
+    assert len(columns["insertion"]) == results[0]["insertions"] <= settings.insertions
     free = ~columns["overlap"]
     probability = columns["routing_probability"]
     assert np.isnan(probability[~free]).all()
@@ -165,13 +164,6 @@ def test_changed_input_files_are_noticed(tmp_path):
     host.write_text(source.read_text().replace("8.965", "8.865"))
     with pytest.raises(RunFolderError, match="have changed since"):
         run(settings, PlainExecutor(), SilentReporter())
-
-
-def test_budget_adds_up():
-    for rounds in (1, 2, 3, 8):
-        budget = Budget(100_001, 300, rounds, 0.05, True)
-        assert sum(budget.table_sizes()) == 100_001
-        assert budget.labels_per_round() * min(rounds, 6) >= 299
 
 
 def test_one_round_and_few_labels_still_give_an_answer(tmp_path):

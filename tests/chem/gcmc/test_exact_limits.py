@@ -50,6 +50,27 @@ def test_ideal_gas_fills_an_empty_box_with_poisson_noise(gcmc):
     assert variance == pytest.approx(expected, rel=0.05)
 
 
+def test_cycles_of_one_length_are_unbiased_where_cycles_that_follow_the_loading_are_not(gcmc):
+    """Thirty-six ideal guests. Cycles of N moves end more often where N is small: about <1/N>^-1.
+
+    For Poisson noise that is one guest less, if the loading changes slowly against a cycle.
+    """
+    model, table = gcmc.empty_box("CH4", CUBE, gcmc.settings(12.0), charges=False)
+    table, expected = gcmc.without_interaction(table), 36.0
+    pressure = expected * BOLTZMANN_J_PER_K * 300.0 / (26.0**3 * 1e-30)
+    settings = gcmc.replace(
+        IDEAL, swap=0.2, initialisation_cycles=500, production_cycles=25_000, rotation=0.0
+    )
+    guests = run_isotherm(model, table, 300.0, [pressure], settings, seed=7)[0].molecules_per_cell
+    assert guests.standard_error < 0.25
+    assert abs(guests.mean - expected) < 3.0 * guests.standard_error
+    chain = gcmc.short_chain(model, table, pressure, settings)
+    chain.run(500, 0)
+    following = mean_with_error(chain.run(25_000, 0)[1][:, 0], 20)
+    assert abs(following.mean - (expected - 1.0)) < 3.0 * following.standard_error
+    assert following.mean < expected - 3.0 * following.standard_error
+
+
 def second_virial_angstrom3(guest, table, charges, kelvin, cutoff):
     """B2 = -1/2 int <exp(-u/kT) - 1> d3r by quadrature in r and sampled orientations.
 

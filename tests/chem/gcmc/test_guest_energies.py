@@ -122,7 +122,7 @@ def test_coarser_ewald_changes_the_energy_of_a_guest_little(gcmc):
         chain = gcmc.short_chain(model, table, 1e5, GcmcSettings(ewald_precision=precision))
         energies.append(gcmc.copy_into(chain, first).energy_drift()[0] / 40.0)
     assert energies[1] == pytest.approx(energies[0], abs=1e-4)
-    assert energies[2] == pytest.approx(energies[0], abs=1e-3)
+    assert energies[2] == pytest.approx(energies[0], abs=5e-4)
 
 
 @pytest.mark.parametrize("guest", ["CO2", "CH4", "H2O"])
@@ -183,3 +183,28 @@ def test_feynman_hibbs_guests_use_half_their_mass(gcmc):
     h = 1e-3
     first, second = (u(r + h) - u(r - h)) / (2 * h), (u(r + h) - 2 * u(r) + u(r - h)) / h**2
     assert chain.energy_drift()[0] == pytest.approx(u(r) + q * (second + 2.0 * first / r), rel=1e-3)
+
+
+def test_bound_of_the_reciprocal_part_holds_and_leaves_the_chain_bit_for_bit(gcmc):
+    """The sum over waves is skipped only where it could not matter."""
+    model, table = gcmc.empty_box("CO2", SKEWED, gcmc.settings(12.0, "shifted"))
+    chain = gcmc.fill(gcmc.short_chain(model, table, 1e5), 30)
+    waves = chain.model.waves
+    lattice_points = np.column_stack(
+        [
+            np.concatenate([waves.rows[:n] for _, n in waves.columns]),
+            np.repeat(np.arange(len(waves.columns)) - waves.limits[2], waves.columns[:, 1]),
+        ]
+    )
+    k = 2.0 * np.pi * lattice_points @ np.linalg.inv(SKEWED).T
+    factors = np.exp(1j * sites_of(chain) @ k.T).transpose(0, 2, 1) @ waves.charges
+    sums = (waves.green * np.abs(factors) ** 2).sum(axis=1)
+    assert 0.1 * waves.spread**2 < sums.max() <= waves.spread**2
+    series = []
+    for spread in (waves.spread, 1e9):
+        run = gcmc.short_chain(model, table, 5e6, seed=12)
+        run.model = run.model._replace(waves=run.model.waves._replace(spread=spread))
+        run._bind()
+        series.append(run.run(300, 20)[1])
+    assert np.array_equal(*series)
+    assert series[0][-1, 0] > 5

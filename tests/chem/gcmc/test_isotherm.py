@@ -209,6 +209,13 @@ def test_other_mismatches_are_named(methane, gcmc):
         run_isotherm(*methane, 300.0, [1e5], gcmc.plain(SHORT), blocked=np.zeros(3))
 
 
+def test_effective_potential_of_another_temperature_is_refused(gcmc):
+    settings = gcmc.settings(12.0, feynman_hibbs_k=77.0)
+    model, table = gcmc.empty_box("H2", np.eye(3) * 26.0, settings, charges=False)
+    with pytest.raises(SettingsError, match="made for 77 K"):
+        run_isotherm(model, table, 87.0, [1e5], SHORT)
+
+
 def test_a_chain_that_saw_nothing_says_so(methane, gcmc):
     point = run_isotherm(*methane, 300.0, [1e-6], gcmc.plain(SHORT))[0]
     assert point.mol_per_kg.mean == 0.0

@@ -103,10 +103,10 @@ def test_methane_isotherm_in_irmof_1_agrees_with_raspa3(raspalib, gcmc, tmp_path
     )
     pressures = (1e5, 5e5, 1.5e6)
     points = run_isotherm(model, mix_guests(guest, ff), KELVIN, pressures, settings, seed=1)
-    for point, cycles in zip(points, (4_000, 1_500, 700), strict=True):
+    for point, cycles in zip(points, (2_500, 800, 350), strict=True):
         theirs, error = raspa_loading(raspalib, host, guest, ff, point.pressure_pa, cycles)
         cells = np.prod(REPEATS)
         ours = point.molecules_per_cell.mean * cells
         combined = np.hypot(point.molecules_per_cell.standard_error * cells, error)
-        assert combined < 0.04 * ours
+        assert combined < 0.05 * ours
         assert abs(ours - theirs) < 2.5 * combined

@@ -1,0 +1,275 @@
+"""How many insertions a second the surrogate scores, against the reference on the same CPU.
+
+    python benchmarks/surrogate.py                          # CO2 in CALF-20, mace-dac, 250 labels
+    python benchmarks/surrogate.py --host MFI --reference forcefield:DREIDING --labels 100
+
+An ensemble of encoders is pretrained and a surrogate fitted to fresh labels. Then the same
+insertions are scored from the host atoms and from tabulated fields, by one process and by
+several, each on one thread, and on a GPU when torch sees one. Only insertions that get a
+learned correction count: those that overlap, or lie so high that the baseline is kept, cost
+next to nothing. The reference's speed is that of labelling: energies only, one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+from common.machine import as_lines, describe
+from common.rates import timed, together
+
+PILOT = 200_000
+PRETRAINING = 6000
+HELD_OUT = 100
+SLOW_INSERTIONS = 4000
+PACKAGES = ("torch", "mace-torch", "dftd3", "tblite")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is scored, and with what it was fitted."""
+
+    host: str
+    guest: str
+    reference: str
+    members: int
+    labels: int
+    temperature_k: float
+    fractional: np.ndarray
+    quaternions: np.ndarray
+    baseline: np.ndarray
+    free_share: float
+
+
+def main() -> int:
+    """Measure, print and store."""
+    arguments = _arguments()
+    import torch
+
+    torch.set_num_threads(1)
+    machine = describe() | {name: _version(name) for name in PACKAGES}
+    if torch.cuda.is_available():
+        machine["gpu"] = torch.cuda.get_device_name()
+    print("\n".join(as_lines(machine)) + "\n", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        found = measure(arguments, Path(folder))
+    text = report(found)
+    print(text)
+    if arguments.out:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        content = {"machine": machine, **found}
+        with arguments.out.with_suffix(".json").open("w", encoding="utf-8") as stream:
+            stream.write(json.dumps(content, indent=1) + "\n")
+        lines = [*(f"- {key}: {value}" for key, value in machine.items()), "", text]
+        arguments.out.with_suffix(".md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--host", default="CALF-20")
+    parser.add_argument("--guest", default="CO2")
+    parser.add_argument("--force-field", default="UFF")
+    parser.add_argument("--reference", default="mace-dac")
+    parser.add_argument("--temperature-k", type=float, default=298.15)
+    parser.add_argument("--labels", type=int, default=250)
+    parser.add_argument("--members", type=int, default=4, help="encoders in the ensemble")
+    parser.add_argument("--insertions", type=int, default=65_536, help="scored per process")
+    parser.add_argument("--gpu-insertions", type=int, default=4_194_304)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="stem of the stored files, none by default")
+    return parser.parse_args()
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Return all figures as plain values."""
+    import torch
+
+    from ml.fields import store_fields
+    from ml.surrogate import Surrogate
+
+    problem, surrogate, figures = fitted(arguments)
+    start = time.perf_counter()
+    describer = surrogate.describer
+    table = None if describer is None else store_fields(describer, folder)
+    figures["build_fields_s"] = time.perf_counter() - start
+    surrogate.save(folder / "surrogate.pt", fields_file=table)
+    fast = Surrogate.load(folder / "surrogate.pt", device="cpu")
+    figures |= agreement(problem, surrogate, fast)
+    places = (problem.fractional, problem.quaternions, problem.baseline)
+    np.savez(folder / "insertions.npz", *places)
+    rates = [timed("one process, from the host atoms", surrogate, places, SLOW_INSERTIONS)]
+    rates.append(timed("one process", fast, places, arguments.insertions))
+    if arguments.processes > 1:
+        rates.append(together(folder, arguments.processes, arguments.insertions))
+    if torch.cuda.is_available():
+        on_gpu = Surrogate.load(folder / "surrogate.pt", device="cuda")
+        rates.append(timed("one GPU", on_gpu, places, arguments.gpu_insertions))
+    names = ("host", "guest", "reference", "members", "labels", "temperature_k", "free_share")
+    settings = {name: getattr(problem, name) for name in names}
+    return settings | figures | {"rates": [asdict(rate) for rate in rates]}
+
+
+def fitted(arguments: argparse.Namespace) -> tuple[Problem, Any, dict[str, Any]]:
+    """Draw insertions, pretrain, label and fit."""
+    from ase.data import atomic_numbers
+
+    from chem.energies import ClassicalModel, ClassicalSettings
+    from chem.force_fields import load_force_field
+    from chem.guests import load_guest
+    from chem.hosts import load_host
+    from chem.mixing import mix_pairs
+    from chem.references.registry import make_reference
+    from chem.rotations import random_quaternions
+    from ml.graphs import GuestSites, HostArrays
+    from ml.training import LabelSet, fit_surrogate, pretrain_encoders
+
+    host, guest = load_host(arguments.host), load_guest(arguments.guest)
+    pairs = mix_pairs(host, guest, load_force_field(arguments.force_field))
+    model = ClassicalModel(host, guest, pairs, ClassicalSettings())
+    rng = np.random.default_rng(arguments.seed)
+    fractional, quaternions = rng.random((PILOT, 3)), random_quaternions(rng, PILOT)
+    energy, overlap = model.energies(fractional, quaternions)
+    reference = make_reference(arguments.reference, host, guest, classical=model)
+    numbers = np.array([atomic_numbers[element] for element in host.elements])
+    arrays = HostArrays(host.lattice_angstrom, host.positions_angstrom, numbers)
+    sites = GuestSites(guest.site_types, guest.positions_angstrom)
+    if reference.atomistic:
+        sites = GuestSites(guest.atom_elements, guest.atom_positions_angstrom)
+    low = np.sort(np.argsort(energy, kind="stable")[:PRETRAINING])
+    encoders = pretrain_encoders(
+        arrays, sites, fractional[low], quaternions[low], energy[low],
+        members=arguments.members, seed=arguments.seed,
+    )  # fmt: skip
+    drawn = _draw(rng, energy, arguments)
+    wall, cpu = time.perf_counter(), time.process_time()
+    results = reference.interaction_energies(fractional[drawn], quaternions[drawn], forces=False)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    known = LabelSet(
+        fractional[drawn], quaternions[drawn], energy[drawn],
+        np.array([result.energy_kj_per_mol for result in results]),
+    )  # fmt: skip
+    cut = arguments.labels
+    surrogate = fit_surrogate(
+        encoders, arrays, sites, LabelSet(*(part[:cut] for part in _columns(known))),
+        temperature_k=arguments.temperature_k, seed=arguments.seed,
+    )  # fmt: skip
+    kept = energy < surrogate.limits.skip_above_kj_per_mol
+    problem = Problem(
+        arguments.host, arguments.guest, arguments.reference, arguments.members, cut,
+        arguments.temperature_k, fractional[kept], quaternions[kept], energy[kept],
+        float(kept.sum() / (~overlap).sum()),
+    )  # fmt: skip
+    figures = {
+        "reference_energies": len(drawn),
+        "reference_per_second": len(drawn) / wall,
+        "reference_per_cpu_second": len(drawn) / cpu,
+        "held_out": _held_out(surrogate, [part[cut:] for part in _columns(known)]),
+    }
+    return problem, surrogate, figures
+
+
+def _columns(known: Any) -> list[np.ndarray]:
+    names = ("fractional", "quaternions", "baseline_kj_per_mol", "energy_kj_per_mol")
+    return [getattr(known, name) for name in names]
+
+
+def _draw(
+    rng: np.random.Generator, energy: np.ndarray, arguments: argparse.Namespace
+) -> np.ndarray:
+    """Pick what is labelled: half at the temperature, half at three times it."""
+    from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
+
+    thermal = GAS_CONSTANT_KJ_PER_MOL_K * arguments.temperature_k
+    above = energy - energy.min()
+    parts = [np.exp(-above / (thermal * tempering)) for tempering in (1.0, 3.0)]
+    probability = sum(part / part.sum() for part in parts)
+    count = arguments.labels + HELD_OUT
+    return rng.choice(len(energy), count, replace=False, p=probability / probability.sum())
+
+
+def _held_out(surrogate: Any, columns: list[np.ndarray]) -> dict[str, float]:
+    """Return the error and the calibration on labels that were not fitted."""
+    fractional, quaternions, baseline, energy = columns
+    mean, spread = surrogate.predict(fractional, quaternions, baseline)
+    error = (mean - energy)[np.isfinite(energy)]
+    z = error / spread[np.isfinite(energy)]
+    return {
+        "labels": len(error),
+        "median_error_kj_per_mol": float(np.median(np.abs(error))),
+        "rms_error_kj_per_mol": float(np.sqrt((error**2).mean())),
+        "rms_z": float(np.sqrt((z**2).mean())),
+    }
+
+
+def agreement(problem: Problem, slow: Any, fast: Any) -> dict[str, Any]:
+    """Compare predictions from tabulated fields with those from the host atoms."""
+    part = slice(0, SLOW_INSERTIONS)
+    places = (problem.fractional[part], problem.quaternions[part], problem.baseline[part])
+    (mean, spread), (other, wide) = slow.predict(*places), fast.predict(*places)
+    return {
+        "grid": list(fast.fields.shape) if fast.fields else None,
+        "fields": fast.fields.coefficients.shape[1] if fast.fields else 0,
+        "features": list(slow.head.root.shape),
+        "rms_difference_kj_per_mol": float(np.sqrt(((mean - other) ** 2).mean())),
+        "largest_difference_kj_per_mol": float(np.abs(mean - other).max()),
+        "largest_sd_difference": float(np.abs(wide / spread - 1.0).max()),
+    }
+
+
+def report(found: dict[str, Any]) -> str:
+    """Return the figures as Markdown."""
+    slow = found["reference_per_cpu_second"]
+    held = found["held_out"]
+    lines = [
+        f"{found['guest']} in {found['host']}, reference {found['reference']}, ensemble of "
+        f"{found['members']}, {found['labels']} labels, {found['features'][0]} inducing points "
+        f"({found['features'][1]} directions of the variance), {found['fields']} fields on "
+        f"{found['grid']} points, tabulated in {found['build_fields_s']:.1f} s.",
+        "",
+        "| way | insertions | per second | per CPU second | reference energies it replaces |",
+        "|---|---|---|---|---|",
+        f"| {found['reference']}, one process | {found['reference_energies']} | "
+        f"{found['reference_per_second']:.3g} | {slow:.3g} | 1 |",
+    ]
+    for rate in found["rates"]:
+        cost = rate["per_second"] if "GPU" in rate["way"] else rate["per_cpu_second"]
+        lines.append(
+            f"| {rate['way']} | {rate['insertions']:,} | {rate['per_second']:,.0f} | "
+            f"{rate['per_cpu_second']:,.0f} | {cost / slow:,.0f} |"
+        )
+    lines += [
+        "",
+        f"Counted are insertions with a learned correction, {100 * found['free_share']:.0f} % of "
+        "those drawn uniformly without overlap. From fields instead of host atoms: mean differs by "
+        f"{found['rms_difference_kj_per_mol']:.3f} kJ/mol rms, at most "
+        f"{found['largest_difference_kj_per_mol']:.3f}; standard deviation by at most "
+        f"{100 * found['largest_sd_difference']:.1f} %. Error on {held['labels']} labels not "
+        f"fitted: median {held['median_error_kj_per_mol']:.2f}, rms "
+        f"{held['rms_error_kj_per_mol']:.2f} kJ/mol; rms of error over standard deviation "
+        f"{held['rms_z']:.2f}.",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
