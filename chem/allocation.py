@@ -30,8 +30,7 @@ YOUNG_LABELS = 75.0
 LEARNING_POWER = 3.0
 EXPERIENCE_RATE = 0.5
 EXPERIENCE_LABELS = 5.0
-MOST_CORRECTION = 100.0
-MOST_EXPERIENCE = 30.0
+MOST_CORRECTION = 1e4
 TABLE_SHARE = 0.2
 """Part of the variance that the table may have."""
 
@@ -154,7 +153,7 @@ def experience(rounds: Sequence[RoundEstimate]) -> float:
         return before
     ratio = min(max(seen / mean**2 / predicted, 1.0 / MOST_CORRECTION), MOST_CORRECTION)
     rate = EXPERIENCE_RATE * size / (size + EXPERIENCE_LABELS)
-    return min(max(before * ratio**rate, 1.0 / MOST_EXPERIENCE), MOST_EXPERIENCE)
+    return float(before * ratio**rate)
 
 
 def lot(purse: Purse) -> float:

@@ -10,7 +10,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from chem.allocation import FEWEST_LABELS, Outlook, Purse, RoundPlan, plan_round
+from chem.allocation import (
+    FEWEST_LABELS,
+    Purse,
+    RoundPlan,
+    experience,
+    humility,
+    plan_round,
+)
 from chem.combine import Combined
 from flows.stages import Stages, Table
 from tasks.check import CheckItem, CheckRecord, check_reference_level
@@ -144,7 +151,9 @@ def _round(
         "train",
         f"round {number} training",
     )
-    outlook = stages.learn(number, [pilot, *outcome.tables], budget.adaptive)
+    trust = _trust(outcome, len(context.temperatures_k))
+    promised = stages.learn(number, [pilot, *outcome.tables], budget.adaptive)
+    outlook = promised.humbled(trust.factors)
     purse = budget.left(outcome)
     plan = plan_round(purse, outlook)
     table = stages.draw_table(number, plan.insertions)
@@ -155,7 +164,9 @@ def _round(
     outcome.labels += sum(r.labels for r in labelled)
     outcome.label_failures += sum(r.failures for r in labelled)
     outcome.reference_seconds += sum(r.seconds for r in labelled)
-    records = _estimate(stages, table, route, plan, outlook)
+    records = _estimate(
+        stages, table, route, trust, outlook.relative_variance(plan.labels, plan.insertions)
+    )
     combined = [
         combine_rounds([r.records[k] for r in outcome.rounds] + [records[k]])
         for k in range(len(context.temperatures_k))
@@ -186,8 +197,29 @@ def _route(stages: Stages, table: Table, plan: RoundPlan, purse: Purse) -> Route
     return stages.call(route_round, item, "train", f"round {table.number} routing")
 
 
+@dataclass(frozen=True)
+class _Trust:
+    """Factors on the design variances a surrogate predicts, per temperature."""
+
+    experiences: tuple[float, ...]
+    factors: tuple[float, ...]
+
+
+def _trust(outcome: LoopOutcome, temperatures: int) -> _Trust:
+    """Return what the labels so far say about the surrogate's predictions of its error."""
+    learned = tuple(
+        experience([log.records[k].estimate for log in outcome.rounds]) for k in range(temperatures)
+    )
+    doubt = humility(outcome.labels) if outcome.rounds else 1.0
+    return _Trust(learned, tuple(doubt * x for x in learned))
+
+
 def _estimate(
-    stages: Stages, table: Table, route: RouteRecord, plan: RoundPlan, outlook: Outlook
+    stages: Stages,
+    table: Table,
+    route: RouteRecord,
+    trust: _Trust,
+    relative_variance: tuple[float, ...],
 ) -> list[RoundRecord]:
     """Estimate from one round, to be weighted by what its past promised."""
     item = EstimateItem(
@@ -196,7 +228,9 @@ def _estimate(
         table.number,
         table.batches,
         route,
-        outlook.relative_variance(plan.labels, plan.insertions),
+        relative_variance,
+        trust.factors,
+        trust.experiences,
     )
     return stages.call(estimate_round, item, "train", f"round {table.number} estimate")
 

@@ -38,12 +38,19 @@ def timed(way: str, surrogate: Any, places: tuple[np.ndarray, ...], count: int) 
     return Rate(way, count, count / min(walls), count / min(cpus))
 
 
-def together(folder: Path, processes: int, count: int) -> Rate:
-    """Let several processes score at the same time; the slowest one counts."""
+def together(folder: Path, kind: str, processes: int, count: int) -> Rate:
+    """Let several processes score at the same time; the slowest one counts.
+
+    Args:
+        folder: holds ``surrogate.pt`` and the insertions, ``corrected.npz`` and ``free.npz``.
+        kind: which of the insertions.
+        processes: how many.
+        count: insertions per process.
+    """
     context = multiprocessing.get_context("spawn")
     barrier, queue = context.Barrier(processes), context.Queue()
     workers = [
-        context.Process(target=_work, args=(folder, count, barrier, queue))
+        context.Process(target=_work, args=(folder, kind, count, barrier, queue))
         for _ in range(processes)
     ]
     for worker in workers:
@@ -54,18 +61,18 @@ def together(folder: Path, processes: int, count: int) -> Rate:
     walls = measured[:, :, 0].max(axis=0)
     cpus = measured[:, :, 1].sum(axis=0)
     total = processes * count
-    name = f"{processes} processes"
+    name = f"{processes} processes" + (", all without overlap" if kind == "free" else "")
     return Rate(name, total, total / float(walls.min()), processes * total / float(cpus.min()))
 
 
-def _work(folder: Path, count: int, barrier: Any, queue: Any) -> None:
+def _work(folder: Path, kind: str, count: int, barrier: Any, queue: Any) -> None:
     import torch
 
     from ml.surrogate import Surrogate
 
     torch.set_num_threads(1)
     surrogate = Surrogate.load(folder / "surrogate.pt", device="cpu")
-    stored = np.load(folder / "insertions.npz")
+    stored = np.load(folder / f"{kind}.npz")
     rows = np.resize(np.arange(len(stored["arr_0"])), count)
     places = tuple(stored[name][rows] for name in stored.files)
     surrogate.predict(*(part[:WARM_UP] for part in places))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chem.mixing import guest_lennard_jones, combine
+from chem.mixing import combine, guest_lennard_jones
 from chem.site_types import ForceField, sorted_pair
 from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
 from data.records import Guest, content_hash

@@ -245,7 +245,9 @@ def test_bad_guest_files(case, tmp_path):
 
 
 def test_misspelt_guest_name():
-    with pytest.raises(GuestError, match=r"guest named 'CO3'\. Did you mean .*CO2.*RASPA3 molecule"):
+    with pytest.raises(
+        GuestError, match=r"guest named 'CO3'\. Did you mean .*CO2.*RASPA3 molecule"
+    ):
         load_guest("CO3")
 
 

@@ -48,4 +48,3 @@ def test_the_users_choice_and_a_closed_folder_win(package, monkeypatch):
     (package / "__pycache__").write_text("a file in the way")
     assert use_own_folder(package) is None
     assert VARIABLE not in os.environ
-

@@ -57,7 +57,7 @@ def test_single_points_agree_with_raspa3(raspalib, name):
 
     RASPA's Coulomb energy holds the guest's own images 24 angstrom away, ours does not. Its Ewald
     sum is off by up to 0.06 kJ/mol in the skewed primitive cells of the face-centred hosts, where
-    ours does not move by 3e-4 between precisions 1e-6 and 1e-8: they are compared in the cubic cell.
+    ours does not move by 3e-4 between precisions 1e-6 and 1e-8: the cubic cell is compared.
     """
     system = system_of(*SINGLE_POINTS[name])
     system = replace(system, host=raspa.in_raspa_orientation(system.host))

@@ -14,6 +14,8 @@ from data.records import Guest, Host
 
 CELL_ANGSTROM = 9.0
 T = 300.0
+CELL = Host("toy", CELL_ANGSTROM * np.eye(3), np.zeros((1, 3)), ("C",), ("C1",))
+GUEST = load_guest("CO2")
 THERMAL = GAS_CONSTANT_KJ_PER_MOL_K * T
 
 
@@ -29,12 +31,12 @@ class Toy:
     depth: float = 15.0
     lean: float = 8.0
     hard: float = 0.2
-    host: Host = Host("toy", CELL_ANGSTROM * np.eye(3), np.zeros((1, 3)), ("C",), ("C1",))
-    guest: Guest = load_guest("CO2")
+    host: Host = CELL
+    guest: Guest = GUEST
     pairs = None
 
     def energies(self, fractional, quaternions):
-        w, x, y, z = quaternions.T
+        _, x, y, _ = quaternions.T
         cosine = 1.0 - 2.0 * (x * x + y * y)
         shift = CELL_ANGSTROM * (fractional - 0.5)
         energy = 0.5 * self.stiffness * (shift**2).sum(axis=1) - self.depth
