@@ -271,7 +271,7 @@ def report(found: dict[str, Any]) -> str:
         f"{found['largest_difference_kj_per_mol']:.3f}; standard deviation by at most "
         f"{100 * found['largest_sd_difference']:.1f} %.",
         "",
-        "| labels not fitted, predicted from | labels | median error (kJ/mol) | rms error | rms z |",
+        "| labels not fitted, from | labels | median error (kJ/mol) | rms error | rms z |",
         "|---|---|---|---|---|",
     ]
     for way, held in found["held_out"].items():

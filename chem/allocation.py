@@ -23,7 +23,7 @@ FIRST_LABELS = 24
 FIRST_SHARE = 1.0 / 6.0
 LEAST_GROWTH = 0.3
 FEWEST_INSERTIONS = 50_000
-AIM = 0.9
+AIM = 0.95
 """Part of the target error that a round plans for: estimates of errors scatter."""
 YOUNG_LABELS = 75.0
 """Labels under which a surrogate's claims about itself are hardly believed."""
@@ -31,8 +31,8 @@ LEARNING_POWER = 3.0
 EXPERIENCE_RATE = 0.5
 EXPERIENCE_LABELS = 5.0
 MOST_CORRECTION = 1e4
-TABLE_SHARE = 0.2
-"""Part of the variance that the table may have."""
+TABLE_SHARES = (0.2, 0.35, 0.5, 0.7)
+"""Parts of the variance that the table may have, the first by preference."""
 
 
 @dataclass(frozen=True)
@@ -175,22 +175,40 @@ def lot(purse: Purse) -> float:
 def plan_round(purse: Purse, outlook: Outlook) -> RoundPlan:
     """Plan the labels and insertions of a round.
 
+    Where the target can be reached in this round with no more labels than it would get anyway,
+    it gets what that takes, insertions rather than labels. Otherwise it gets its labels, and
+    insertions enough to make the table the smaller part of its error.
+
     Args:
         purse: what is left.
         outlook: what the round's surrogate and proposal promise.
     """
     wanted = lot(purse)
-    least = float(min(FEWEST_LABELS, purse.labels))
-    most = max(purse.insertions * max(wanted / purse.labels, 1.0 / purse.rounds), 1.0)
-    labels, insertions = least, 1.0
+    for share in TABLE_SHARES:
+        plan = _finish(purse, outlook, share)
+        if plan.labels <= wanted and plan.insertions <= purse.insertions:
+            return plan
+    most = max(purse.insertions * max(wanted / max(purse.labels, 1), 1.0 / purse.rounds), 1.0)
+    needed = max(
+        s * max(wanted, 1.0) * (1.0 - TABLE_SHARES[0]) / (c * TABLE_SHARES[0]) if c > 0 else most
+        for c, s in zip(outlook.label_spread, outlook.table_spread, strict=True)
+    )
+    fewest = min(float(FEWEST_INSERTIONS), most)
+    return RoundPlan(wanted, max(1, int(min(most, max(fewest, needed)))))
+
+
+def _finish(purse: Purse, outlook: Outlook, share: float) -> RoundPlan:
+    """Return what reaches the target, the table having a given share of the variance."""
+    labels, insertions = 0.0, 0.0
     for k, (c, s) in enumerate(zip(outlook.label_spread, outlook.table_spread, strict=True)):
         room = _variance_wanted(purse, k)
-        m = min(wanted, c / ((1.0 - TABLE_SHARE) * room)) if room > 0 else wanted
-        part = max(c / max(m, 1.0) / (1.0 - TABLE_SHARE), room)
-        n = min(most, s / (TABLE_SHARE * part)) if part > 0 else most
-        labels, insertions = max(labels, m), max(insertions, n)
-    fewest = min(float(FEWEST_INSERTIONS), most)
-    return RoundPlan(min(labels, wanted), max(1, int(max(fewest, insertions))))
+        labels = max(labels, c / ((1.0 - share) * room))
+        insertions = max(insertions, s / (share * room))
+    if not (math.isfinite(labels) and math.isfinite(insertions)):
+        return RoundPlan(math.inf, purse.insertions + 1)
+    fewest = min(FEWEST_INSERTIONS, purse.insertions)
+    least = min(FEWEST_LABELS, purse.labels)
+    return RoundPlan(max(float(least), labels), max(1, fewest, math.ceil(insertions)))
 
 
 def _variance_wanted(purse: Purse, k: int) -> float:

@@ -151,9 +151,13 @@ def _round(
         "train",
         f"round {number} training",
     )
-    trust = _trust(outcome, len(context.temperatures_k))
     promised = stages.learn(number, [pilot, *outcome.tables], budget.adaptive)
-    outlook = promised.humbled(trust.factors)
+    known = [
+        experience([log.records[k].estimate for log in outcome.rounds])
+        for k in range(len(context.temperatures_k))
+    ]
+    doubt = humility(outcome.labels) if outcome.rounds else 1.0
+    outlook = promised.humbled([doubt * x for x in known])
     purse = budget.left(outcome)
     plan = plan_round(purse, outlook)
     table = stages.draw_table(number, plan.insertions)
@@ -165,7 +169,11 @@ def _round(
     outcome.label_failures += sum(r.failures for r in labelled)
     outcome.reference_seconds += sum(r.seconds for r in labelled)
     records = _estimate(
-        stages, table, route, trust, outlook.relative_variance(plan.labels, plan.insertions)
+        stages,
+        table,
+        route,
+        outlook.relative_variance(plan.labels, plan.insertions),
+        tuple(known),
     )
     combined = [
         combine_rounds([r.records[k] for r in outcome.rounds] + [records[k]])
@@ -197,29 +205,12 @@ def _route(stages: Stages, table: Table, plan: RoundPlan, purse: Purse) -> Route
     return stages.call(route_round, item, "train", f"round {table.number} routing")
 
 
-@dataclass(frozen=True)
-class _Trust:
-    """Factors on the design variances a surrogate predicts, per temperature."""
-
-    experiences: tuple[float, ...]
-    factors: tuple[float, ...]
-
-
-def _trust(outcome: LoopOutcome, temperatures: int) -> _Trust:
-    """Return what the labels so far say about the surrogate's predictions of its error."""
-    learned = tuple(
-        experience([log.records[k].estimate for log in outcome.rounds]) for k in range(temperatures)
-    )
-    doubt = humility(outcome.labels) if outcome.rounds else 1.0
-    return _Trust(learned, tuple(doubt * x for x in learned))
-
-
 def _estimate(
     stages: Stages,
     table: Table,
     route: RouteRecord,
-    trust: _Trust,
     relative_variance: tuple[float, ...],
+    known: tuple[float, ...],
 ) -> list[RoundRecord]:
     """Estimate from one round, to be weighted by what its past promised."""
     item = EstimateItem(
@@ -229,8 +220,7 @@ def _estimate(
         table.batches,
         route,
         relative_variance,
-        trust.factors,
-        trust.experiences,
+        known,
     )
     return stages.call(estimate_round, item, "train", f"round {table.number} estimate")
 

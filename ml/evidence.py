@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from ml.descriptors import Block
-from ml.heads import Kernel, LinearSystem, Observations, gram, select_centres
+from ml.heads import Kernel, LinearSystem, Observations, select_centres
+from ml.kernels import gram
 
 MOST_LABELS = 300
 STARTS = (0.8, 2.0)

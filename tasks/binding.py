@@ -113,7 +113,8 @@ def _cheap_energies(
     energy, overlap = baseline_model(item.run_dir).energies(fractional, quaternions)
     energy = np.where(overlap, WALL_KJ_PER_MOL, energy)
     learned = surrogate(surrogate_path(item.run_dir, item.round_number))
-    energy, _ = learned.predict(fractional, quaternions, energy)
+    # Exact: differences of energies a thousandth of an angstrom apart are taken.
+    energy, _ = learned.predict(fractional, quaternions, energy, exact=True)
     return np.minimum(energy, WALL_KJ_PER_MOL)
 
 

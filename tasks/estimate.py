@@ -34,8 +34,8 @@ class EstimateItem:
         route: what was drawn.
         predicted_relative_variance: of <W>, promised before the table was drawn, per
             temperature; it decides the weight of the round.
-        trust_factor: on the design variance the surrogate predicts for its routed labels.
-        experience: the part of it that earlier labels taught.
+        experience: factor that earlier labels put on the design variance the surrogate
+            predicts, per temperature.
     """
 
     run_dir: str
@@ -44,7 +44,6 @@ class EstimateItem:
     batches: int
     route: RouteRecord
     predicted_relative_variance: tuple[float, ...]
-    trust_factor: tuple[float, ...]
     experience: tuple[float, ...]
 
 
@@ -101,7 +100,7 @@ def estimate_round(item: EstimateItem) -> list[RoundRecord]:
             table=item.table,
             moments=corrected_moments(beta, weight, surrogate, labelled, table.insertions),
             predicted_relative_variance=item.predicted_relative_variance[k],
-            predicted_relative_design_variance=item.trust_factor[k] * design,
+            predicted_relative_design_variance=item.experience[k] * design,
             experience=item.experience[k],
         )
         records.append(

@@ -52,7 +52,9 @@ def consolidate_batch(item: ConsolidateItem) -> str:
 
 
 def remove_parts(run_dir: str) -> None:
-    """Remove the per-stage parts once every batch is consolidated."""
+    """Remove the per-stage parts once every batch is consolidated, and what is made on demand."""
+    for path in sorted((Path(run_dir) / "models").glob("fields-*.pt")):
+        path.unlink()
     for folder in ("tables", "scores"):
         for path in sorted((Path(run_dir) / folder).rglob("*.parquet")):
             path.unlink()

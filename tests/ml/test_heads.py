@@ -15,14 +15,10 @@ from ml.heads import (
     LinearSystem,
     Observations,
     choose_centres,
-    cross,
-    cross_slopes,
     fit_head,
-    gram,
-    prior_variance,
     select_centres,
-    tied,
 )
+from ml.kernels import cross, cross_slopes, gram, prior_variance, tied
 
 RNG = np.random.default_rng(3)
 
