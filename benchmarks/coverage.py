@@ -1,42 +1,32 @@
-"""How often the 95 % interval holds the truth: hundreds of replicates of the loop.
+"""How often the 95 % interval holds the truth: hundreds of runs of the loop in each cell.
 
-    python benchmarks/coverage.py                    # 500 replicates of each cell
-    python benchmarks/coverage.py --replicates 50 --case Mg
+    python benchmarks/coverage.py                      # 500 replicates of each cell, two processes
+    python benchmarks/coverage.py --replicates 50 --case Mg-MOF-74
 
-Each replicate is a run of several rounds on a finite population of insertions (common/
-population.py) with energies at two force fields, whose truth is a plain sum. Proposals, plan,
-routing, thinning, calibration, combination and interval are the functions of the package; what
-is made up is the surrogate, since it decides whether the interval is put to the test:
-
-- good: the reference plus a smooth random error field, smaller as labels grow, with a stated
-  deviation that is off by a random factor;
-- poor: the baseline for ever, with a stated deviation of 4 kJ/mol;
-- adversarial: as good, but 6 kJ/mol too high wherever the reference is within 8 kJ/mol of its
-  lowest energy, and as confident there as elsewhere.
+Each replicate is a run on a finite population of insertions with energies at two force fields
+(common/population.py), whose truth is a plain sum, with a surrogate that is good, poor or
+adversarial (common/replicate.py). The other intervals of the table are from the same runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import argparse
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
-from common.population import Case, Population, populate
+from common.machine import as_lines, describe
+from common.population import Case, Population, axes, populate
+from common.replicate import KINDS, Kind, Options, run
+from scipy.special import stdtrit
 
-from chem.allocation import (
-    FEWEST_LABELS,
-    Outlook,
-    Purse,
-    experience,
-    humility,
-    outlook_of,
-    plan_round,
-)
-from chem.combine import Combined, RoundEstimate, combine
-from chem.estimator import Labelled, beta_mol_per_kj, boltzmann_factor, corrected_moments
-from chem.proposal import Known, learn_proposal, voxel_shape
-from ml.calibration import boltzmann_relevance, calibration_factor
-from ml.routing import draw, expected_error_terms, predicted_design_variance, route
+from chem.combine import Combined, interval
 
 CASES = (
     Case("CALF-20", "CO2", {"Zn": 4.0, "H": 1.6, "N": 0.3}, {"N": 0.97}),
@@ -44,203 +34,233 @@ CASES = (
     Case("CALF-20", "H2O", {"Zn": 3.0, "O": 1.3}, {}),
     Case("SOD", "CH4", {"O": 1.05, "Si": 1.2}, {}),
 )
-SURROGATES = ("good", "poor", "adversarial")
-MODES = 6
-PRIOR_SD = 6.0
-LARGEST_ERROR = 4.0
-CLIP_BELOW = 5.0
-EXPLORE = (0.5, 0.15)
-TAUGHT = 40_000
+POPULATION = 120_000
+CHUNK = 25
+RESULTS = Path(__file__).parent / "results"
+Limits = tuple[float, float]
+
+
+def _normal(combined: Combined) -> Limits:
+    error = 1.96 * combined.estimate.standard_error
+    return combined.estimate.mean - error, combined.estimate.mean + error
+
+
+def _log_normal(combined: Combined) -> Limits:
+    return interval(combined.estimate, math.inf)
+
+
+def _student(combined: Combined) -> Limits:
+    quantile = float(stdtrit(combined.degrees_of_freedom, 0.975))
+    error = quantile * combined.estimate.standard_error
+    return combined.estimate.mean - error, combined.estimate.mean + error
+
+
+def _ours(combined: Combined) -> Limits:
+    return interval(combined.estimate, combined.degrees_of_freedom)
+
+
+INTERVALS: dict[str, Callable[[Combined], Limits]] = {
+    "ours": _ours,
+    "normal": _normal,
+    "log-normal": _log_normal,
+    "Student": _student,
+}
 
 
 @dataclass(frozen=True)
-class Options:
-    """What every replicate may spend, as in a run."""
+class Outcome:
+    """One replicate: its answer over the truth, and the limits of every interval over it."""
 
-    insertions: int = 400_000
-    max_labels: int = 150
-    max_rounds: int = 8
-    target_error: float = 0.02
-    min_rounds: int = 3
-
-
-@dataclass(frozen=True)
-class Field:
-    """A smooth random function of position and axis with variance one."""
-
-    waves: np.ndarray
-    turns: np.ndarray
-    phases: np.ndarray
-
-    @staticmethod
-    def random(rng: np.random.Generator) -> Field:
-        """Draw a field."""
-        waves = rng.integers(-3, 4, (3, MODES)).astype(float)
-        return Field(waves, rng.normal(0, 1.5, (3, MODES)), rng.uniform(0, 2 * np.pi, MODES))
-
-    def __call__(self, fractional: np.ndarray, axis: np.ndarray) -> np.ndarray:
-        """Return (n,) values."""
-        angle = 2 * np.pi * fractional @ self.waves + axis @ self.turns + self.phases
-        return np.asarray(np.sqrt(2.0 / MODES) * np.cos(angle).sum(axis=1))
-
-
-def axes(quaternions: np.ndarray) -> np.ndarray:
-    """Return (n, 3) where the body's z axis points."""
-    w, x, y, z = quaternions.T
-    return np.stack([2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)], axis=1)
-
-
-@dataclass
-class Replicate:
-    """One run on a population: its surrogate's character and its random numbers."""
-
-    population: Population
-    axis: np.ndarray
-    kind: str
-    rng: np.random.Generator
-
-    def __post_init__(self) -> None:
-        """Draw the surrogate's misjudgement of its own error."""
-        self.misjudged = float(np.exp(self.rng.normal(0.0, 0.4)))
-
-    def surrogate(self, labels: int) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
-        """Return mean and stated deviation, as functions of rows, after so many labels."""
-        pop = self.population
-        if labels == 0:
-            return lambda rows: (pop.baseline_kj_per_mol[rows], np.full(len(rows), PRIOR_SD))
-        if self.kind == "poor":
-            return lambda rows: (pop.baseline_kj_per_mol[rows], np.full(len(rows), 4.0))
-        size = min(LARGEST_ERROR, 40.0 / labels**0.9)
-        field, scale = Field.random(self.rng), Field.random(self.rng)
-        lowest = float(pop.reference_kj_per_mol.min())
-
-        def predict(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            where = (pop.fractional[rows], self.axis[rows])
-            local = size * np.exp(0.5 * scale(*where))
-            truth = pop.reference_kj_per_mol[rows]
-            mean = truth + local * field(*where)
-            if self.kind == "adversarial":
-                mean = mean + np.where(truth < lowest + 8.0, 6.0, 0.0)
-            return np.maximum(mean, lowest - CLIP_BELOW), self.misjudged * local
-
-        return predict
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a replicate ends with."""
-
-    combined: Combined
-    rounds: list[RoundEstimate]
+    ratio: float
+    relative_error: float
     labels: int
-    terms: list[np.ndarray]
+    rounds: int
+    limits: dict[str, Limits]
 
 
-def learn(
-    replicate: Replicate, rows: np.ndarray, weight: np.ndarray, labels: int, calibration: float
-) -> tuple[np.ndarray, Outlook, Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]]:
-    """Return the density over the population that rows teach, the outlook, the surrogate."""
-    pop = replicate.population
-    temperature = pop.case.temperature_k
-    model = replicate.surrogate(labels)
-    free = np.isfinite(pop.reference_kj_per_mol[rows])
-    energy, spread = np.full(len(rows), np.inf), np.zeros(len(rows))
-    energy[free], spread[free] = model(rows[free])
-    known = Known(pop.fractional[rows], pop.quaternions[rows], weight, energy)
-    shape = voxel_shape(pop.lattice_angstrom, len(rows), pop.bins)
-    proposals = [
-        learn_proposal(
-            shape,
-            pop.bins,
-            Known(*(getattr(known, n)[k::step] for n in vars(known))),
-            (temperature,),
-        )
-        for k, step in ((0, 1), (1, 2), (0, 2))
-    ]
-    new = np.ones(len(rows))
-    for half in (0, 1):
-        part = rows[half::2]
-        new[half::2] = proposals[1 + half].weights(pop.fractional[part], pop.quaternions[part])
-    factor = boltzmann_factor(beta_mol_per_kj(temperature), energy[free])
-    error = expected_error_terms(
-        temperature, weight[free], energy[free], calibration * spread[free]
+@dataclass(frozen=True)
+class Cell:
+    """One system with one kind of surrogate.
+
+    Attributes:
+        case: guest and host.
+        surrogate: its kind.
+        replicates: runs.
+        coverage: share of runs whose interval holds the truth, by interval.
+        below, above: share of runs whose interval lies wholly below or above the truth.
+        bias: mean relative error, and its standard error.
+        bias_error: standard error of the bias.
+        scatter: root mean square of the relative error.
+        stated: median relative standard error stated.
+        width: median of upper over lower limit.
+        labels, rounds: means over runs.
+    """
+
+    case: str
+    surrogate: str
+    replicates: int
+    coverage: dict[str, float]
+    below: float
+    above: float
+    bias: float
+    bias_error: float
+    scatter: float
+    stated: float
+    width: float
+    labels: float
+    rounds: float
+
+
+def main() -> int:
+    """Run the replicates, print the table, store table and picture."""
+    arguments = _arguments()
+    options = Options(
+        arguments.insertions, arguments.max_labels, arguments.max_rounds, arguments.target_error
     )
-    outlook = outlook_of(weight[free], new[free], [factor], [error], len(rows))
-    return pop.density(proposals[0]), outlook, model
+    machine = describe()
+    print("\n".join(as_lines(machine)) + f"\n{options}\n\n" + "\n".join(HEAD), flush=True)
+    cells = []
+    began = time.monotonic()
+    with ProcessPoolExecutor(arguments.processes) as pool:
+        for number in range(len(CASES)):
+            if arguments.case not in CASES[number].name:
+                continue
+            for kind in KINDS:
+                jobs = [
+                    pool.submit(replicates, number, kind, arguments.seed, start, stop, options)
+                    for start, stop in _chunks(arguments.replicates)
+                ]
+                outcomes = [outcome for job in jobs for outcome in job.result()]
+                cells.append(summary(CASES[number].name, kind, outcomes))
+                print(as_row(cells[-1]), flush=True)
+    print(f"\n{time.monotonic() - began:.0f} s")
+    if arguments.out:
+        store(cells, machine | {"options": str(options)}, Path(arguments.out))
+    return 0
 
 
-def run(replicate: Replicate, options: Options) -> Answer:
-    """Do one run, with the functions and the order of flows/loop.py."""
-    pop, rng = replicate.population, replicate.rng
-    pilot = rng.choice(len(pop.measure), TAUGHT, p=pop.measure)
-    tables = [(pilot, np.ones(TAUGHT))]
-    rounds: list[RoundEstimate] = []
-    labels, spent, calibration = 0, 0, 1.0
-    scores: list[np.ndarray] = []
-    relevance: list[np.ndarray] = []
-    errors: tuple[float, ...] = ()
-    terms = []
-    while True:
-        rows, weight = (np.concatenate(x) for x in zip(*tables[::-1], strict=True))
-        density, outlook, model = learn(
-            replicate, rows[:TAUGHT], weight[:TAUGHT], labels, calibration
+def _chunks(replicates: int) -> list[tuple[int, int]]:
+    return [(k, min(k + CHUNK, replicates)) for k in range(0, replicates, CHUNK)]
+
+
+@cache
+def _population(number: int) -> tuple[Population, np.ndarray]:
+    population = populate(CASES[number], POPULATION)
+    return population, axes(population.quaternions)
+
+
+def replicates(
+    number: int, kind: Kind, seed: int, start: int, stop: int, options: Options
+) -> list[Outcome]:
+    """Do some replicates of a cell; each has its own stream of random numbers."""
+    population, axis = _population(number)
+    truth, outcomes = population.truth, []
+    for k in range(start, stop):
+        combined, work = run(population, axis, kind, [seed, number, KINDS.index(kind), k], options)
+        limits = {name: interval_of(combined) for name, interval_of in INTERVALS.items()}
+        outcomes.append(
+            Outcome(
+                combined.estimate.mean / truth,
+                combined.estimate.relative_standard_error,
+                work.labels,
+                len(work.rounds),
+                {name: (low / truth, high / truth) for name, (low, high) in limits.items()},
+            )
         )
-        known = experience(rounds)
-        factor = known * (humility(labels) if labels else 1.0)
-        outlook = outlook.humbled([factor])
-        purse = Purse(
-            options.insertions - spent,
-            options.max_labels - labels,
-            options.max_rounds - len(rounds),
-            labels,
-            options.target_error,
-            errors,
+    return outcomes
+
+
+def summary(case: str, kind: str, outcomes: Sequence[Outcome]) -> Cell:
+    """Return what a cell's replicates say."""
+    error = np.array([o.ratio - 1.0 for o in outcomes])
+    ours = [o.limits["ours"] for o in outcomes]
+    return Cell(
+        case,
+        kind,
+        len(outcomes),
+        {
+            name: float(np.mean([o.limits[name][0] <= 1 <= o.limits[name][1] for o in outcomes]))
+            for name in INTERVALS
+        },
+        float(np.mean([high < 1 for _, high in ours])),
+        float(np.mean([low > 1 for low, _ in ours])),
+        float(error.mean()),
+        float(error.std(ddof=1) / np.sqrt(len(error))),
+        float(np.sqrt((error**2).mean())),
+        float(np.median([o.relative_error for o in outcomes])),
+        float(np.median([high / max(low, 1e-12) for low, high in ours])),
+        float(np.mean([o.labels for o in outcomes])),
+        float(np.mean([o.rounds for o in outcomes])),
+    )
+
+
+HEAD = (
+    "| system | surrogate | coverage % | below | above | normal | log-normal | Student "
+    "| bias % | scatter % | stated % | upper/lower | labels | rounds |",
+    "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+)
+
+
+def as_row(cell: Cell) -> str:
+    """Return a cell as a row of a Markdown table."""
+    percent = {name: f"{100 * value:.1f}" for name, value in cell.coverage.items()}
+    return (
+        f"| {cell.case} | {cell.surrogate} | {percent['ours']} | {100 * cell.below:.1f} | "
+        f"{100 * cell.above:.1f} | {percent['normal']} | {percent['log-normal']} | "
+        f"{percent['Student']} | {100 * cell.bias:+.1f} +- {100 * cell.bias_error:.1f} | "
+        f"{100 * cell.scatter:.1f} | {100 * cell.stated:.1f} | {cell.width:.2f} | "
+        f"{cell.labels:.0f} | {cell.rounds:.1f} |"
+    )
+
+
+def store(cells: Sequence[Cell], machine: dict[str, str], out: Path) -> None:
+    """Write table, figures and picture beside one another."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    text = [*(f"- {line}" for line in as_lines(machine)), "", *HEAD, *map(as_row, cells)]
+    out.with_suffix(".md").write_text("\n".join(text) + "\n", encoding="utf-8")
+    content = {"machine": machine, "cells": [asdict(cell) for cell in cells]}
+    out.with_suffix(".json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+    draw(cells, out.with_suffix(".png"))
+
+
+def draw(cells: Sequence[Cell], path: Path) -> None:
+    """Draw the coverage of every cell with its own 95 % interval, beside the target."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(8, 0.38 * len(cells) + 1.2), layout="constrained")
+    places = np.arange(len(cells))[::-1]
+    axis.axvspan(93, 97, color="0.9", label="wanted")
+    for name, marker in (("normal", "x"), ("Student", "+")):
+        axis.scatter(
+            [100 * c.coverage[name] for c in cells], places, marker=marker, color="0.5", label=name
         )
-        plan = plan_round(purse, outlook)
-        table = np.searchsorted(np.cumsum(density), rng.random(plan.insertions))
-        table = np.minimum(table, len(density) - 1)
-        new_weight = pop.measure[table] / density[table]
-        tables.append((table, new_weight))
-        spent += plan.insertions
-        estimate, drawn, z, term = one_round(
-            replicate, table, new_weight, model, plan.labels, purse.labels, calibration,
-            len(rounds), factor, known, outlook.relative_variance(plan.labels, plan.insertions)[0],
-        )  # fmt: skip
-        terms.append(term)
-        rounds.append(estimate)
-        if labels:
-            scores.append(z[0])
-            relevance.append(z[1])
-            calibration = calibration_factor(np.concatenate(scores), np.concatenate(relevance))
-        labels += drawn
-        combined = combine(rounds)
-        errors = (combined.estimate.relative_standard_error,)
-        enough = len(rounds) >= options.min_rounds and labels >= 10
-        left = options.max_labels - labels
-        if (enough and errors[0] <= options.target_error) or left < FEWEST_LABELS:
-            break
-        if len(rounds) == options.max_rounds or spent >= options.insertions:
-            break
-    return Answer(combined, rounds, labels, terms)
+    share = np.array([c.coverage["ours"] for c in cells])
+    error = 196.0 * np.sqrt(share * (1 - share) / [c.replicates for c in cells])
+    axis.errorbar(100 * share, places, xerr=error, fmt="o", color="tab:blue", label="ours")
+    axis.set_yticks(places, [f"{c.case}, {c.surrogate}" for c in cells])
+    axis.set_xlabel("intervals that hold the truth, %")
+    axis.legend(loc="lower left", fontsize="small")
+    figure.savefig(path, dpi=150)
+    pyplot.close(figure)
 
 
-def one_round(replicate, table, weight, model, expected, most, calibration, number, factor, known, promised):
-    pop, rng = replicate.population, replicate.rng
-    temperature = pop.case.temperature_k
-    beta = beta_mol_per_kj(temperature)
-    count = len(table)
-    free = np.isfinite(pop.reference_kj_per_mol[table])
-    rows, v = table[free], weight[free]
-    mean, raw = model(rows)
-    spread = raw * (calibration if number else 1.0)
-    routing = route((temperature,), v, mean, spread, expected, EXPLORE[min(number, 1)])
-    chosen, probability = draw(rng, routing.probability, most)
-    truth = pop.reference_kj_per_mol[rows[chosen]]
-    labelled = Labelled(v[chosen], mean[chosen], truth, probability[chosen])
-    moments = corrected_moments(beta, v, mean, labelled, count)
-    alone = float((v * boltzmann_factor(beta, mean)).sum()) / count
-    design = predicted_design_variance(temperature, v, mean, spread, probability) / count**2
-    estimate = RoundEstimate(number, moments, promised, factor * design / alone**2, known)
-    z = ((truth - mean[chosen]) / raw[chosen], boltzmann_relevance(truth, 1 / beta))
-    term = v[chosen] * (np.exp(-beta * truth) - np.exp(-beta * mean[chosen])) / probability[chosen] / count
-    return estimate, len(chosen), z, np.stack([term, 1 - probability[chosen]])
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    default = Options()
+    parser.add_argument("--replicates", type=int, default=500)
+    parser.add_argument("--case", default="", help="part of a system's name")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--insertions", type=int, default=default.insertions)
+    parser.add_argument("--max-labels", type=int, default=default.max_labels)
+    parser.add_argument("--max-rounds", type=int, default=default.max_rounds)
+    parser.add_argument("--target-error", type=float, default=default.target_error)
+    parser.add_argument("--out", default=str(RESULTS / "coverage"), help="empty: store nothing")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -18,7 +18,7 @@ from data.records import Estimate
 
 __all__ = ["Combined", "RoundEstimate", "combine", "interval", "round_weights"]
 
-MODEL_DISTRUST = 0.003
+MODEL_DISTRUST = 0.01
 PRIOR_LABELS = 1.0
 
 
@@ -92,8 +92,9 @@ def round_weights(rounds: Sequence[RoundEstimate]) -> np.ndarray:
 def combine(rounds: Sequence[RoundEstimate]) -> Combined:
     """Average rounds into one answer.
 
-    The design variance is what the labels show. What the surrogate predicted counts as one
-    label more, where it is larger: a handful of labels can miss a heavy tail.
+    The design variance is what the labels show. What the surrogate predicted, where it is
+    larger, counts as one label more in a geometric mean: a handful of labels can miss a heavy
+    tail, and a prediction can be wrong by orders of magnitude.
 
     Args:
         rounds: at least one round.
@@ -159,7 +160,7 @@ def _design(
         [p[0, 0] for p in parts], [r.moments.design_variance_terms for r in rounds]
     )
     share = PRIOR_LABELS / (PRIOR_LABELS + terms)
-    return seen * max(1.0, 1.0 - share + share * predicted / seen[0, 0]), terms
+    return seen * max(1.0, (predicted / seen[0, 0]) ** share), terms
 
 
 def _pooled(weights: np.ndarray, sizes: Sequence[float]) -> float:

@@ -25,7 +25,7 @@ Record = TypeVar("Record")
 
 BATCH_SIZE = 50_000
 CHUNK_SIZE = 6
-MOST_TAUGHT = 200_000
+MOST_TAUGHT = 150_000
 
 
 @dataclass(frozen=True)

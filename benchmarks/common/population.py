@@ -145,3 +145,13 @@ def populate(case: Case, count: int, seed: int = 0) -> Population:
         np.where(inside, np.inf, energies[0]),
         np.where(inside, np.inf, energies[1]),
     )
+
+
+def axes(quaternions: np.ndarray) -> np.ndarray:
+    """Return (n, 3) where the body's z axis points.
+
+    Args:
+        quaternions: (n, 4) unit quaternions (w, x, y, z).
+    """
+    w, x, y, z = quaternions.T
+    return np.stack([2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)], axis=1)

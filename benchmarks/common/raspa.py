@@ -143,7 +143,7 @@ def _deepest_site_first(system: System) -> System:
     """Return the system with the guest's deepest Lennard-Jones site listed first.
 
     RASPA places the first site before all others. Started from a charge without Lennard-Jones
-    (the middle of N2) it needs a thousand times the insertions; its own files begin with an atom.
+    (the middle of N2) it needs a hundred times the insertions; its own files begin with an atom.
     """
     guest, pairs = system.guest, system.pairs
     order = np.argsort(-np.nan_to_num(guest.epsilon_k), kind="stable")
