@@ -10,6 +10,10 @@ adversarial (common/replicate.py). The other intervals of the table are from the
 
 from __future__ import annotations
 
+if __name__ == "coverage":
+    # Scripts in this folder have it on their path, and numba asks for the package of that name.
+    raise ImportError("benchmarks/coverage.py is not the coverage package")
+
 import argparse
 import json
 import math

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Energies = Literal["auto", "direct", "grid"]
 POCKET_TEMPERATURE_K = 298.15
 SMALLEST_BIAS = 5e-4
-BIAS_PER_TARGET = 0.05
+BIAS_PER_TARGET = 0.09
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,14 @@ import os
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from data.errors import RunFolderError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
@@ -71,6 +72,9 @@ def write_table(path: Path, columns: Mapping[str, Any], schema: pa.Schema) -> No
         columns: one array or list per field of the schema.
         schema: one of :mod:`data.schemas`.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     arrays = [pa.array(columns[f.name], type=f.type, from_pandas=False) for f in schema]
     table = pa.Table.from_arrays(arrays, schema=schema)
     write_atomically(path, lambda p: pq.write_table(table, p, compression="zstd"))
@@ -88,6 +92,9 @@ def read_columns(path: Path, names: Iterable[str] | None = None) -> dict[str, np
     Raises:
         RunFolderError: the file is missing or damaged.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         table = pq.read_table(path, columns=None if names is None else list(names))
     except (OSError, pa.ArrowException) as error:
@@ -100,6 +107,9 @@ def read_columns(path: Path, names: Iterable[str] | None = None) -> dict[str, np
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """Read one Parquet file into a list of plain records."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         return pq.read_table(path).to_pylist()
     except (OSError, pa.ArrowException) as error:

@@ -24,6 +24,7 @@ from tasks.sites import SitesRecord
 DOMINANT_SHARE = 0.2
 FEW_EFFECTIVE = 30.0
 LARGE_FAILED_SHARE = 0.01
+LARGEST_HEAT_KJ_PER_MOL = 150.0
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,11 @@ def _warnings(result: dict[str, Any], context: RunContext, reference: tuple[str,
         found.append(
             f"stopped at {100 * error:.1f} % relative standard error at "
             f"{result['temperature_k']} K: {result['stopped_because']}"
+        )
+    if result["qst_kj_per_mol"] > LARGEST_HEAT_KJ_PER_MOL:
+        found.append(
+            f"a heat of adsorption of {result['qst_kj_per_mol']:.0f} kJ/mol is no physisorption: "
+            "check the charges of the host and the parameters"
         )
     share = result["largest_weight_share"]
     if share > DOMINANT_SHARE:
