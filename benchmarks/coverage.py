@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from common.machine import as_lines, describe
 from common.population import Case, Population, axes, populate
-from common.replicate import KINDS, Kind, Options, run
+from common.replicate import KINDS, Kind, Options, Replicate, run
 from scipy.special import stdtrit
 
 from chem.combine import Combined, interval
@@ -40,34 +40,47 @@ CASES = (
 )
 POPULATION = 120_000
 CHUNK = 25
+RESAMPLED = 400
 RESULTS = Path(__file__).parent / "results"
 Limits = tuple[float, float]
 
 
-def _normal(combined: Combined) -> Limits:
+def _ours(combined: Combined, _: Replicate) -> Limits:
+    return interval(combined.estimate, combined.degrees_of_freedom)
+
+
+def _log_normal(combined: Combined, _: Replicate) -> Limits:
+    return interval(combined.estimate, math.inf)
+
+
+def _normal(combined: Combined, _: Replicate) -> Limits:
     error = 1.96 * combined.estimate.standard_error
     return combined.estimate.mean - error, combined.estimate.mean + error
 
 
-def _log_normal(combined: Combined) -> Limits:
-    return interval(combined.estimate, math.inf)
-
-
-def _student(combined: Combined) -> Limits:
+def _student(combined: Combined, _: Replicate) -> Limits:
     quantile = float(stdtrit(combined.degrees_of_freedom, 0.975))
     error = quantile * combined.estimate.standard_error
     return combined.estimate.mean - error, combined.estimate.mean + error
 
 
-def _ours(combined: Combined) -> Limits:
-    return interval(combined.estimate, combined.degrees_of_freedom)
+def _bootstrap_t(combined: Combined, work: Replicate) -> Limits:
+    """Quantiles of t from labels drawn anew, with replacement, from those that were drawn."""
+    terms = np.concatenate([a * t for a, t in zip(combined.weights, work.terms, strict=True)])
+    drawn = terms[work.rng.integers(0, len(terms), (RESAMPLED, len(terms)))]
+    table = combined.table_standard_error**2
+    t = (drawn.sum(axis=1) - terms.sum()) / np.sqrt((drawn**2).sum(axis=1) + table)
+    low, high = np.quantile(t, [0.025, 0.975])
+    error = np.sqrt((terms**2).sum() + table)
+    return combined.estimate.mean - high * error, combined.estimate.mean - low * error
 
 
-INTERVALS: dict[str, Callable[[Combined], Limits]] = {
+INTERVALS: dict[str, Callable[[Combined, Replicate], Limits]] = {
     "ours": _ours,
     "normal": _normal,
     "log-normal": _log_normal,
     "Student": _student,
+    "bootstrap-t": _bootstrap_t,
 }
 
 
@@ -161,7 +174,7 @@ def replicates(
     truth, outcomes = population.truth, []
     for k in range(start, stop):
         combined, work = run(population, axis, kind, [seed, number, KINDS.index(kind), k], options)
-        limits = {name: interval_of(combined) for name, interval_of in INTERVALS.items()}
+        limits = {name: interval_of(combined, work) for name, interval_of in INTERVALS.items()}
         outcomes.append(
             Outcome(
                 combined.estimate.mean / truth,
@@ -200,8 +213,8 @@ def summary(case: str, kind: str, outcomes: Sequence[Outcome]) -> Cell:
 
 HEAD = (
     "| system | surrogate | coverage % | below | above | normal | log-normal | Student "
-    "| bias % | scatter % | stated % | upper/lower | labels | rounds |",
-    "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+    "| bootstrap-t | bias % | scatter % | stated % | upper/lower | labels | rounds |",
+    "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
 )
 
 
@@ -211,7 +224,8 @@ def as_row(cell: Cell) -> str:
     return (
         f"| {cell.case} | {cell.surrogate} | {percent['ours']} | {100 * cell.below:.1f} | "
         f"{100 * cell.above:.1f} | {percent['normal']} | {percent['log-normal']} | "
-        f"{percent['Student']} | {100 * cell.bias:+.1f} +- {100 * cell.bias_error:.1f} | "
+        f"{percent['Student']} | {percent['bootstrap-t']} | "
+        f"{100 * cell.bias:+.1f} +- {100 * cell.bias_error:.1f} | "
         f"{100 * cell.scatter:.1f} | {100 * cell.stated:.1f} | {cell.width:.2f} | "
         f"{cell.labels:.0f} | {cell.rounds:.1f} |"
     )
@@ -237,7 +251,7 @@ def draw(cells: Sequence[Cell], path: Path) -> None:
     figure, axis = pyplot.subplots(figsize=(8, 0.38 * len(cells) + 1.2), layout="constrained")
     places = np.arange(len(cells))[::-1]
     axis.axvspan(93, 97, color="0.9", label="wanted")
-    for name, marker in (("normal", "x"), ("Student", "+")):
+    for name, marker in (("normal", "x"), ("bootstrap-t", "+")):
         axis.scatter(
             [100 * c.coverage[name] for c in cells], places, marker=marker, color="0.5", label=name
         )

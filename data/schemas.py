@@ -201,6 +201,7 @@ RESULTS = _schema(
         _field("largest_weight_share", pa.float64(), "1", "largest term's share of the answer"),
         _field("rounds", pa.int32(), "1", "rounds done"),
         _field("stopped_because", pa.string(), "", "target, label budget or round limit"),
+        _field("verdict", pa.string(), "", "what limits the interval and what would halve it"),
         _field("seed", pa.int64(), "1", "random seed"),
         _field("host_hash", pa.string(), "", "content hash of the host"),
         _field("guest_hash", pa.string(), "", "content hash of the guest"),

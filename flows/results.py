@@ -10,6 +10,7 @@ from chem import henry_units
 from chem.combine import interval
 from chem.estimator import heat_of_adsorption, henry_prefactor
 from chem.hosts import host_density_kg_per_m3
+from chem.verdict import ErrorBudget, verdict
 from data.records import Estimate
 from data.schemas import RESULTS, ROUNDS
 from data.store import plain, write_json, write_rows
@@ -98,6 +99,7 @@ def loop_results(
             "wall_s": clock.wall_s,
             "reference_s": clock.reference_s,
         }
+        result["verdict"] = _verdict(result)
         result["warnings"] = _warnings(result, context, outcome.check.warnings)
         results.append(result)
     return results
@@ -147,6 +149,7 @@ def classical_results(
             "wall_s": clock.wall_s,
             "reference_s": 0.0,
         }
+        result["verdict"] = _verdict(result)
         result["warnings"] = record.notes + _warnings(result, context, ())
         results.append(result)
     return results
@@ -172,6 +175,19 @@ def _pores(pores: PoresRecord, excluded_share: float) -> dict[str, Any]:
         "pockets_blocked": pores.blocked,
         "pockets_given": pores.given,
     }
+
+
+def _verdict(result: dict[str, Any]) -> str:
+    """Return in plain words what limits the interval."""
+    return verdict(
+        ErrorBudget(
+            result["table_relative_error"],
+            result["design_relative_error"],
+            result["insertions"],
+            result["labels"],
+            result["correction_effective_samples"],
+        )
+    )
 
 
 def _relative(error: float, estimate: Estimate) -> float:

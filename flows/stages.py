@@ -25,7 +25,9 @@ Record = TypeVar("Record")
 
 BATCH_SIZE = 50_000
 CHUNK_SIZE = 6
-MOST_TAUGHT = 150_000
+TAUGHT = 150_000
+TAUGHT_SHARE = 3
+"""Insertions that teach a proposal: so many, or that part of the latest table."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ class Stages:
         Returns:
             What the round promises.
         """
-        sources = sources_of([(t.number, t.batches, t.insertions) for t in tables], MOST_TAUGHT)
+        most = max(TAUGHT, tables[-1].insertions // TAUGHT_SHARE)
+        sources = sources_of([(t.number, t.batches, t.insertions) for t in tables], most)
         items = [
             ScoreItem(self.run_dir, round_number, table, k, earlier=True)
             for table, batches in sources

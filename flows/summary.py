@@ -108,6 +108,8 @@ def common_lines(results: Sequence[Result]) -> list[tuple[str, str]]:
                 f"{first['rounds']} rounds, {first['reference_s']:.0f} s of reference calls",
             )
         )
+    if first.get("verdict"):
+        lines.append(("verdict", first["verdict"]))
     lines.append(("stopped", f"{first['stopped_because']}, {first['wall_s']:.0f} s in all"))
     return lines
 

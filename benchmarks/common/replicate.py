@@ -101,7 +101,10 @@ class Table:
 
 @dataclass
 class Replicate:
-    """One run: its surrogate's character, its random numbers, what it has done so far."""
+    """One run: its surrogate's character, its random numbers, what it has done so far.
+
+    ``terms`` holds, for each round, numbers whose squares add up to its design variance.
+    """
 
     population: Population
     axis: np.ndarray
@@ -112,6 +115,7 @@ class Replicate:
     tables: list[Table] = field(default_factory=list)
     scores: list[np.ndarray] = field(default_factory=list)
     relevance: list[np.ndarray] = field(default_factory=list)
+    terms: list[np.ndarray] = field(default_factory=list)
     labels: int = 0
     misjudged: float = 1.0
 
@@ -260,6 +264,9 @@ def _label(
     truth = pop.reference_kj_per_mol[rows[chosen]]
     work.labels += len(chosen)
     labelled = Labelled(weight[chosen], mean[chosen], truth, probability[chosen])
+    change = boltzmann_factor(work.beta, truth) - boltzmann_factor(work.beta, mean[chosen])
+    missed = np.sqrt(1.0 - probability[chosen])
+    work.terms.append(weight[chosen] * change / probability[chosen] * missed / count)
     design = predicted_design_variance(temperature, *scored, probability)
     alone = float((weight * boltzmann_factor(work.beta, mean)).sum())
     if not first:

@@ -36,7 +36,6 @@ FILTERS: tuple[Callable[..., object], ...] = (
     words.duration,
     words.ratio,
     words.formula,
-    words.limit,
 )
 
 

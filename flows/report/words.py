@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from markupsafe import Markup, escape
 
@@ -14,7 +13,6 @@ RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 PA_PER_BAR = 1e5
 NOTHING = "n/a"
-MOSTLY = 0.7
 SMALL_RATIO = 0.1
 
 
@@ -133,31 +131,3 @@ def formula(name: str) -> Markup:
     if re.fullmatch(r"([A-Z][a-z]?\d*)+", stem):
         stem = stem.translate(LOWERED)
     return Markup(escape(stem + colon + model))
-
-
-def limit(result: Mapping[str, Any]) -> str:
-    """Say in plain words what limits the precision of an answer."""
-    table, design = result.get("table_relative_error"), result.get("design_relative_error")
-    if not known(table) or not known(design):
-        return "The error could not be split: the answer is not positive."
-    table, design = float(table or 0.0), float(design or 0.0)
-    total = table**2 + design**2
-    if result["rounds"] == 0:
-        return (
-            "Every insertion was evaluated at the level asked for, so the only error is that of "
-            "a finite number of insertions. Four times as many would halve it."
-        )
-    if table**2 > MOSTLY * total:
-        return (
-            "The insertions are what limits: the surrogate is good enough, and more labels would "
-            "change little. Four times as many insertions would halve this error."
-        )
-    if design**2 > MOSTLY * total:
-        return (
-            "The labels are what limits: more of them would narrow the interval, both by "
-            "averaging and by a better surrogate. More insertions would change little."
-        )
-    return (
-        "Insertions and labels contribute about equally: a clearly narrower interval needs more "
-        "of both."
-    )

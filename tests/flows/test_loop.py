@@ -132,6 +132,16 @@ def test_rounds_learn(finished):
     assert rows[0]["combination_weight"] < 0.05
 
 
+def test_every_round_has_a_table_of_its_own_and_a_promise_made_before(finished):
+    settings, _ = finished
+    rows = read_rows(settings.run_dir / "rounds.parquet")
+    assert all(r["table"] == r["round"] for r in rows)
+    for number in {r["round"] for r in rows}:
+        folder = settings.run_dir / "tables" / f"table-{number:02d}"
+        promise = json.loads((folder / "outlook.json").read_text())
+        assert all(0 < s < np.inf for s in promise["table_spread"] + promise["label_spread"])
+
+
 def test_temperatures_are_ordered_as_physics_says(finished):
     cold, hot = finished[1]
     assert cold["henry_mol_per_kg_pa"] > 2 * hot["henry_mol_per_kg_pa"]

@@ -28,7 +28,7 @@ from flows.report.figures import convergence, convergence_png
 from flows.report.load import load_run, read_failures, read_unseen
 from flows.report.structure import contacts, guest_atoms_angstrom, half_bonds
 from flows.report.style import to_svg
-from flows.report.words import formula, interval, limit, ratio, scientific, significant, with_error
+from flows.report.words import formula, interval, ratio, scientific, significant, with_error
 from flows.run import run
 from flows.settings import make_settings
 
@@ -374,15 +374,10 @@ def test_numbers_in_words() -> None:
     assert formula("<b>2") == "&lt;b&gt;2"
 
 
-def test_what_limits_is_named() -> None:
-    error = {"rounds": 4, "table_relative_error": 0.04, "design_relative_error": 0.01}
-    assert limit(error).startswith("The insertions are what limits")
-    error |= {"table_relative_error": 0.01, "design_relative_error": 0.04}
-    assert limit(error).startswith("The labels are what limits")
-    error |= {"table_relative_error": 0.04}
-    assert "about equally" in limit(error)
-    assert "Four times" in limit(error | {"rounds": 0})
-    assert "not positive" in limit(error | {"table_relative_error": None})
+def test_what_limits_is_named(labelled: Path, labelled_page: str) -> None:
+    verdict = results_of(labelled)[0]["verdict"]
+    assert "would halve it" in verdict
+    assert verdict[1:] in Page(labelled_page).text
 
 
 def test_stored_results_are_plain(labelled: Path) -> None:
