@@ -26,6 +26,7 @@ FEWEST_INSERTIONS = 50_000
 AIM = 0.95
 """Part of the target error that a round plans for: estimates of errors scatter."""
 YOUNG_LABELS = 75.0
+YOUNGEST_LABELS = 10.0
 """Labels under which a surrogate's claims about itself are hardly believed."""
 LEARNING_POWER = 3.0
 EXPERIENCE_RATE = 0.5
@@ -42,10 +43,12 @@ class Outlook:
     Attributes:
         table_spread: relative variance of <W> times the number of insertions.
         label_spread: relative design variance of <W> times the number of labels.
+        mean: <W> by the surrogate, to which both are relative.
     """
 
     table_spread: tuple[float, ...]
     label_spread: tuple[float, ...]
+    mean: tuple[float, ...]
 
     def relative_variance(self, labels: float, insertions: int) -> tuple[float, ...]:
         """Return the relative variance to expect of a round, per temperature."""
@@ -57,7 +60,22 @@ class Outlook:
     def humbled(self, factors: Sequence[float]) -> Outlook:
         """Return the outlook with the label spreads times factors, one per temperature."""
         spread = tuple(f * c for f, c in zip(factors, self.label_spread, strict=True))
-        return Outlook(self.table_spread, spread)
+        return Outlook(self.table_spread, spread, self.mean)
+
+    def overshoot(self, past: Sequence[float]) -> tuple[float, ...]:
+        """Return the factor that makes relative variances relative to an earlier answer.
+
+        A surrogate that imagines a deep site has a large answer, and an error that looks small
+        beside it. One that misses a site has a small answer, and its error is left as it is.
+
+        Args:
+            past: <W> of the rounds so far, per temperature; empty before the first.
+        """
+        if not past:
+            return tuple(1.0 for _ in self.mean)
+        return tuple(
+            max(1.0, (m / p) ** 2) if p > 0 else 1.0 for m, p in zip(self.mean, past, strict=True)
+        )
 
 
 @dataclass(frozen=True)
@@ -113,14 +131,15 @@ def outlook_of(
     Returns:
         The outlook; infinite where the surrogate sees no room.
     """
-    table, labels = [], []
+    table, labels, means = [], [], []
     for factor, error in zip(factors, errors, strict=True):
         mean = float((weight * factor).sum()) / insertions
         square = float((weight * new_weight * factor**2).sum()) / insertions
         bias = float(error.sum()) / insertions
         table.append(max(0.0, square / mean**2 - 1.0) if mean > 0 else math.inf)
         labels.append((bias / mean) ** 2 if mean > 0 else math.inf)
-    return Outlook(tuple(table), tuple(labels))
+        means.append(mean)
+    return Outlook(tuple(table), tuple(labels), tuple(means))
 
 
 def humility(labels_learned: int) -> float:
@@ -130,7 +149,7 @@ def humility(labels_learned: int) -> float:
     dozen labels knows least of what it has not seen; the discount costs little, since such
     rounds carry little, and keeps a lucky one of them from owning the answer.
     """
-    return 1.0 + (YOUNG_LABELS / max(labels_learned, 1)) ** LEARNING_POWER
+    return 1.0 + (YOUNG_LABELS / max(labels_learned, YOUNGEST_LABELS)) ** LEARNING_POWER
 
 
 def experience(rounds: Sequence[RoundEstimate]) -> float:
@@ -189,8 +208,9 @@ def plan_round(purse: Purse, outlook: Outlook) -> RoundPlan:
         if plan.labels <= wanted and plan.insertions <= purse.insertions:
             return plan
     most = max(purse.insertions * max(wanted / max(purse.labels, 1), 1.0 / purse.rounds), 1.0)
+    ratio = (1.0 - TABLE_SHARES[0]) / TABLE_SHARES[0]
     needed = max(
-        s * max(wanted, 1.0) * (1.0 - TABLE_SHARES[0]) / (c * TABLE_SHARES[0]) if c > 0 else most
+        s / (c / max(wanted, 1.0)) * ratio if c / max(wanted, 1.0) > 0 else most
         for c, s in zip(outlook.label_spread, outlook.table_spread, strict=True)
     )
     fewest = min(float(FEWEST_INSERTIONS), most)

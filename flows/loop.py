@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from chem.allocation import (
     FEWEST_LABELS,
+    Outlook,
     Purse,
     RoundPlan,
     experience,
@@ -152,12 +153,8 @@ def _round(
         f"round {number} training",
     )
     promised = stages.learn(number, [pilot, *outcome.tables], budget.adaptive)
-    known = [
-        experience([log.records[k].estimate for log in outcome.rounds])
-        for k in range(len(context.temperatures_k))
-    ]
-    doubt = humility(outcome.labels) if outcome.rounds else 1.0
-    outlook = promised.humbled([doubt * x for x in known])
+    trust = _trust(outcome, promised)
+    outlook = promised.humbled(trust.factors)
     purse = budget.left(outcome)
     plan = plan_round(purse, outlook)
     table = stages.draw_table(number, plan.insertions)
@@ -173,7 +170,7 @@ def _round(
         table,
         route,
         outlook.relative_variance(plan.labels, plan.insertions),
-        tuple(known),
+        trust,
     )
     combined = [
         combine_rounds([r.records[k] for r in outcome.rounds] + [records[k]])
@@ -205,12 +202,37 @@ def _route(stages: Stages, table: Table, plan: RoundPlan, purse: Purse) -> Route
     return stages.call(route_round, item, "train", f"round {table.number} routing")
 
 
+@dataclass(frozen=True)
+class _Trust:
+    """Factors on the design variance a surrogate predicts, one per temperature."""
+
+    humility: float
+    experience: tuple[float, ...]
+    overshoot: tuple[float, ...]
+
+    @property
+    def factors(self) -> list[float]:
+        """All together."""
+        pairs = zip(self.experience, self.overshoot, strict=True)
+        return [self.humility * one * other for one, other in pairs]
+
+
+def _trust(outcome: LoopOutcome, promised: Outlook) -> _Trust:
+    """Return how far the rounds so far let a surrogate's promise be believed."""
+    learned = tuple(
+        experience([log.records[k].estimate for log in outcome.rounds])
+        for k in range(len(promised.mean))
+    )
+    past = [float(combined.mean[0]) for combined in outcome.combined]
+    return _Trust(humility(outcome.labels), learned, promised.overshoot(past))
+
+
 def _estimate(
     stages: Stages,
     table: Table,
     route: RouteRecord,
     relative_variance: tuple[float, ...],
-    known: tuple[float, ...],
+    trust: _Trust,
 ) -> list[RoundRecord]:
     """Estimate from one round, to be weighted by what its past promised."""
     item = EstimateItem(
@@ -220,7 +242,8 @@ def _estimate(
         table.batches,
         route,
         relative_variance,
-        known,
+        trust.experience,
+        trust.overshoot,
     )
     return stages.call(estimate_round, item, "train", f"round {table.number} estimate")
 

@@ -36,6 +36,7 @@ class EstimateItem:
             temperature; it decides the weight of the round.
         experience: factor that earlier labels put on the design variance the surrogate
             predicts, per temperature.
+        overshoot: factor that makes it relative to the rounds before, per temperature.
     """
 
     run_dir: str
@@ -45,6 +46,7 @@ class EstimateItem:
     route: RouteRecord
     predicted_relative_variance: tuple[float, ...]
     experience: tuple[float, ...]
+    overshoot: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def estimate_round(item: EstimateItem) -> list[RoundRecord]:
             table=item.table,
             moments=corrected_moments(beta, weight, surrogate, labelled, table.insertions),
             predicted_relative_variance=item.predicted_relative_variance[k],
-            predicted_relative_design_variance=item.experience[k] * design,
+            predicted_relative_design_variance=item.overshoot[k] * item.experience[k] * design,
             experience=item.experience[k],
         )
         records.append(

@@ -107,7 +107,7 @@ def _read_batch(item: ProposalItem, table: int, batch: int) -> _Taught:
 def _outlook(context: RunContext, taught: _Taught, adaptive: bool) -> Outlook:
     """Return the outlook from halves that each teach the proposal of the other."""
     from chem.estimator import beta_mol_per_kj, boltzmann_factor
-    from ml.routing import expected_error_terms
+    from ml.routing import PREDICTED_BETA2_SD2, expected_error_terms
 
     known = taught.known
     new_weight = np.ones(len(known.weights))
@@ -122,7 +122,7 @@ def _outlook(context: RunContext, taught: _Taught, adaptive: bool) -> Outlook:
         new_weight[free],
         [boltzmann_factor(beta_mol_per_kj(t), energy) for t in context.temperatures_k],
         [
-            expected_error_terms(t, weight, energy, taught.spread[free])
+            expected_error_terms(t, weight, energy, taught.spread[free], PREDICTED_BETA2_SD2)
             for t in context.temperatures_k
         ],
         len(known.weights),

@@ -40,7 +40,13 @@ from chem.estimator import (
 from chem.proposal import Known, learn_proposal, voxel_shape
 from common.population import Population
 from ml.calibration import boltzmann_relevance, calibration_factor
-from ml.routing import draw, expected_error_terms, predicted_design_variance, route
+from ml.routing import (
+    PREDICTED_BETA2_SD2,
+    draw,
+    expected_error_terms,
+    predicted_design_variance,
+    route,
+)
 
 Kind = Literal["good", "poor", "adversarial"]
 Model = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -180,8 +186,9 @@ def _round(work: Replicate) -> None:
     model = surrogate(work)
     density, promised = _learn(work, model)
     known = experience(work.rounds)
-    doubt = humility(work.labels) if work.rounds else 1.0
-    outlook = promised.humbled([known * doubt])
+    past = [float(combine(work.rounds).mean[0])] if work.rounds else []
+    (overshoot,) = promised.overshoot(past)
+    outlook = promised.humbled([known * overshoot * humility(work.labels)])
     purse = _purse(work)
     plan = plan_round(purse, outlook)
     rows = np.searchsorted(np.cumsum(density), work.rng.random(plan.insertions))
@@ -191,7 +198,8 @@ def _round(work: Replicate) -> None:
     moments, design = _label(work, table, model, plan, purse.labels)
     variance = outlook.relative_variance(plan.labels, plan.insertions)[0]
     number = len(work.rounds) + 1
-    work.rounds.append(RoundEstimate(number, moments, variance, known * design, known))
+    predicted = overshoot * known * design
+    work.rounds.append(RoundEstimate(number, moments, variance, predicted, known))
 
 
 def _purse(work: Replicate) -> Purse:
@@ -243,7 +251,7 @@ def _learn(work: Replicate, model: Model) -> tuple[np.ndarray, Outlook]:
         weight[free],
         new[free],
         [boltzmann_factor(work.beta, energy[free])],
-        [expected_error_terms(temperature, *stated)],
+        [expected_error_terms(temperature, *stated, PREDICTED_BETA2_SD2)],
         len(rows),
     )
     return pop.density(learn_proposal(shape, pop.bins, known, (temperature,))), outlook

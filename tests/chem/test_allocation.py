@@ -82,7 +82,8 @@ def test_a_plan_never_exceeds_the_purse(
 ):
     errors = () if error is None else (error,)
     plan = plan_round(
-        Purse(insertions, labels, rounds, spent, target, errors), Outlook((table,), (label,))
+        Purse(insertions, labels, rounds, spent, target, errors),
+        Outlook((table,), (label,), (1.0,)),
     )
     assert 0 < plan.labels <= labels
     assert 1 <= plan.insertions <= insertions
@@ -90,14 +91,14 @@ def test_a_plan_never_exceeds_the_purse(
 
 def test_the_last_round_may_spend_everything():
     plan = plan_round(
-        purse(rounds=1, target_error=1e-4, labels_spent=100), Outlook((50_000.0,), (5.0,))
+        purse(rounds=1, target_error=1e-4, labels_spent=100), Outlook((50_000.0,), (5.0,), (1.0,))
     )
     assert plan.labels == 299
     assert plan.insertions == 1_000_000
 
 
 def test_a_target_in_reach_saves_labels():
-    outlook = Outlook((10.0,), (0.05,))
+    outlook = Outlook((10.0,), (0.05,), (1.0,))
     near = plan_round(purse(target_error=0.05, labels_spent=100, relative_errors=(0.08,)), outlook)
     far = plan_round(purse(target_error=0.005, labels_spent=100, relative_errors=(0.08,)), outlook)
     assert near.labels < 0.8 * far.labels
@@ -108,19 +109,23 @@ def test_a_target_in_reach_saves_labels():
 
 
 def test_the_table_grows_when_it_is_the_larger_part():
-    few = plan_round(purse(labels_spent=100, relative_errors=(0.5,)), Outlook((1.0,), (10.0,)))
-    many = plan_round(purse(labels_spent=100, relative_errors=(0.5,)), Outlook((1e4,), (10.0,)))
+    few = plan_round(
+        purse(labels_spent=100, relative_errors=(0.5,)), Outlook((1.0,), (10.0,), (1.0,))
+    )
+    many = plan_round(
+        purse(labels_spent=100, relative_errors=(0.5,)), Outlook((1e4,), (10.0,), (1.0,))
+    )
     assert few.insertions == FEWEST_INSERTIONS
     assert many.insertions > 2 * FEWEST_INSERTIONS
 
 
 def test_several_temperatures_get_what_the_worst_needs():
-    both = Outlook((10.0, 40.0), (0.02, 0.01))
+    both = Outlook((10.0, 40.0), (0.02, 0.01), (1.0, 1.0))
     plan = plan_round(
         purse(target_error=0.05, labels_spent=100, relative_errors=(0.07, 0.07)), both
     )
     for k in range(2):
-        one = Outlook((both.table_spread[k],), (both.label_spread[k],))
+        one = Outlook((both.table_spread[k],), (both.label_spread[k],), (1.0,))
         alone = plan_round(purse(target_error=0.05, labels_spent=100, relative_errors=(0.07,)), one)
         assert plan.labels >= alone.labels
         assert plan.insertions >= alone.insertions
@@ -144,6 +149,13 @@ def test_experience_tracks_a_constant_misjudgement():
     for _ in range(12):
         known = experience([estimate(1.0, 1.0), estimate(0.01, 1.0 * known, known)])
     assert known == pytest.approx(0.01, rel=0.05)
+
+
+def test_an_answer_far_above_the_past_is_an_error_of_its_size():
+    outlook = Outlook((1.0, 1.0), (1.0, 1.0), (10.0, 0.1))
+    assert outlook.overshoot((2.0, 2.0)) == pytest.approx((25.0, 1.0))
+    assert outlook.overshoot(()) == (1.0, 1.0)
+    assert outlook.overshoot((-1.0, 2.0)) == (1.0, 1.0)
 
 
 def test_a_young_surrogate_is_not_believed():
