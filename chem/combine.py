@@ -83,9 +83,13 @@ def round_weights(rounds: Sequence[RoundEstimate]) -> np.ndarray:
     """Return the weights of rounds, inverse to their predicted relative variances.
 
     Relative, because a surrogate that misses the main site also underrates the absolute
-    variance. A floor keeps one overconfident prediction from owning the answer.
+    variance. A floor keeps one overconfident prediction from owning the answer. Where nothing
+    could be predicted of any round (a host without room) all count the same.
     """
-    raw = np.array([1.0 / (r.predicted_relative_variance + MODEL_DISTRUST**2) for r in rounds])
+    predicted = np.array([r.predicted_relative_variance for r in rounds], dtype=float)
+    raw = 1.0 / (np.where(np.isnan(predicted), np.inf, predicted) + MODEL_DISTRUST**2)
+    if not raw.sum() > 0.0:
+        return np.full(len(rounds), 1.0 / len(rounds))
     return raw / raw.sum()
 
 
