@@ -6,19 +6,11 @@ running it gives the same numbers.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from chem.allocation import (
-    FEWEST_LABELS,
-    Outlook,
-    Purse,
-    RoundPlan,
-    experience,
-    humility,
-    plan_round,
-)
 from chem.combine import Combined
 from flows.stages import Stages, Table
 from tasks.check import CheckItem, CheckRecord, check_reference_level
@@ -28,14 +20,18 @@ from tasks.paths import PILOT_TABLE
 from tasks.routing import RouteItem, RouteRecord, route_round
 from tasks.training import FitItem, FitRecord, PretrainItem, fit, pretrain
 
+TABLE_SHARES = (0.1, 0.2, 0.7)
 PILOT_SHARE = 0.2
 MOST_PILOT = 200_000
 FEWEST_PILOT = 2_000
 MIN_ROUNDS = 3
 MIN_LABELS = 10
+PLANNED_ROUNDS = 6
+FEWEST_LABELS_PER_ROUND = 8
 EXPLORE_FIRST = 0.5
 EXPLORE_LATER = 0.15
 RESERVED_FOR_BINDING = 1
+KEPT_FOR_LATER = 0.6
 
 
 @dataclass(frozen=True)
@@ -48,21 +44,24 @@ class Budget:
     target_error: float
     adaptive: bool
 
+    def table_sizes(self) -> list[int]:
+        """Return the insertions of each table; they add up to the whole."""
+        count = min(len(TABLE_SHARES), self.max_rounds)
+        shares = TABLE_SHARES[-count:]
+        sizes = [int(self.insertions * s / sum(shares)) for s in shares]
+        sizes[-1] += self.insertions - sum(sizes)
+        return sizes
+
     def pilot(self) -> int:
         """Return the uniform insertions that the first proposal is learned from."""
         return max(FEWEST_PILOT, min(MOST_PILOT, int(PILOT_SHARE * self.insertions)))
 
-    def left(self, outcome: LoopOutcome) -> Purse:
-        """Return what is left after the rounds so far."""
+    def labels_per_round(self) -> int:
+        """Return the expected labels of a round."""
         usable = max(1, self.max_labels - RESERVED_FOR_BINDING)
-        errors = [c.estimate.relative_standard_error for c in outcome.combined]
-        return Purse(
-            insertions=self.insertions - sum(t.insertions for t in outcome.tables),
-            labels=max(0, usable - outcome.labels),
-            rounds=self.max_rounds - len(outcome.rounds),
-            labels_spent=outcome.labels,
-            target_error=self.target_error,
-            relative_errors=tuple(errors),
+        return max(
+            min(FEWEST_LABELS_PER_ROUND, usable),
+            math.ceil(usable / min(self.max_rounds, PLANNED_ROUNDS)),
         )
 
 
@@ -119,8 +118,9 @@ def run_loop(
     if budget.max_rounds > 1:
         stages.call(pretrain, PretrainItem(stages.run_dir, PILOT_TABLE), "train", "pretraining")
     outcome = LoopOutcome([], [], check, 0, 0, 0.0, "")
+    sizes = budget.table_sizes()
     for number in range(1, budget.max_rounds + 1):
-        log = _round(context, budget, stages, outcome, number, pilot)
+        log = _round(context, budget, stages, outcome, number, sizes, pilot)
         outcome.rounds.append(log)
         outcome.combined = log.combined
         _tell(stages, log)
@@ -132,9 +132,28 @@ def run_loop(
 
 
 def _pilot(budget: Budget, stages: Stages) -> Table:
-    pilot = stages.draw_pilot(budget.pilot())
+    pilot = stages.draw_table(PILOT_TABLE, budget.pilot(), None, 0)
     stages.reporter.say(f"pilot: {pilot.insertions:,} uniform insertions at the baseline")
     return pilot
+
+
+def _table(
+    budget: Budget,
+    stages: Stages,
+    outcome: LoopOutcome,
+    number: int,
+    sizes: list[int],
+    pilot: Table,
+) -> Table:
+    """Return the table of a round, drawing it when the round brings a new one."""
+    if number > len(sizes):
+        return outcome.tables[-1]
+    source: Table | None = outcome.tables[-1] if outcome.tables else pilot
+    if not budget.adaptive:
+        source = None
+    table = stages.draw_table(number, sizes[number - 1], source, number - 1)
+    outcome.tables.append(table)
+    return table
 
 
 def _round(
@@ -143,34 +162,44 @@ def _round(
     stages: Stages,
     outcome: LoopOutcome,
     number: int,
+    sizes: list[int],
     pilot: Table,
 ) -> RoundLog:
     began = time.monotonic()
+    table = _table(budget, stages, outcome, number, sizes, pilot)
     fitted = stages.call(
         fit,
         FitItem(stages.run_dir, number, tuple(range(1, number))),
         "train",
         f"round {number} training",
     )
-    promised = stages.learn(number, [pilot, *outcome.tables], budget.adaptive)
-    trust = _trust(outcome, promised)
-    outlook = promised.humbled(trust.factors)
-    purse = budget.left(outcome)
-    plan = plan_round(purse, outlook)
-    table = stages.draw_table(number, plan.insertions)
-    outcome.tables.append(table)
     stages.score(number, table)
-    route = _route(stages, table, plan, purse)
+    remaining = budget.max_labels - RESERVED_FOR_BINDING - outcome.labels
+    tables_left = max(0, len(sizes) - number)
+    expected = _expected(budget, remaining, tables_left)
+    route = stages.call(
+        route_round,
+        RouteItem(
+            stages.run_dir,
+            number,
+            table.number,
+            table.batches,
+            expected_labels=expected,
+            most_labels=max(1, int(remaining - KEPT_FOR_LATER * expected * tables_left)),
+            explore_share=EXPLORE_FIRST if number == 1 else EXPLORE_LATER,
+        ),
+        "train",
+        f"round {number} routing",
+    )
     labelled = stages.label(number, route.rows_to_label)
     outcome.labels += sum(r.labels for r in labelled)
     outcome.label_failures += sum(r.failures for r in labelled)
     outcome.reference_seconds += sum(r.seconds for r in labelled)
-    records = _estimate(
-        stages,
-        table,
-        route,
-        outlook.relative_variance(plan.labels, plan.insertions),
-        trust,
+    records = stages.call(
+        estimate_round,
+        EstimateItem(stages.run_dir, number, table.number, table.batches, route),
+        "train",
+        f"round {number} estimate",
     )
     combined = [
         combine_rounds([r.records[k] for r in outcome.rounds] + [records[k]])
@@ -188,77 +217,29 @@ def _round(
     )
 
 
-def _route(stages: Stages, table: Table, plan: RoundPlan, purse: Purse) -> RouteRecord:
-    """Draw the labels of a round, no more than are left."""
-    item = RouteItem(
-        stages.run_dir,
-        table.number,
-        table.number,
-        table.batches,
-        expected_labels=plan.labels,
-        most_labels=max(1, purse.labels),
-        explore_share=EXPLORE_FIRST if table.number == 1 else EXPLORE_LATER,
-    )
-    return stages.call(route_round, item, "train", f"round {table.number} routing")
-
-
-@dataclass(frozen=True)
-class _Trust:
-    """Factors on the design variance a surrogate predicts, one per temperature."""
-
-    humility: float
-    experience: tuple[float, ...]
-    overshoot: tuple[float, ...]
-
-    @property
-    def factors(self) -> list[float]:
-        """All together."""
-        pairs = zip(self.experience, self.overshoot, strict=True)
-        return [self.humility * one * other for one, other in pairs]
-
-
-def _trust(outcome: LoopOutcome, promised: Outlook) -> _Trust:
-    """Return how far the rounds so far let a surrogate's promise be believed."""
-    learned = tuple(
-        experience([log.records[k].estimate for log in outcome.rounds])
-        for k in range(len(promised.mean))
-    )
-    past = [float(combined.mean[0]) for combined in outcome.combined]
-    return _Trust(humility(outcome.labels), learned, promised.overshoot(past))
-
-
-def _estimate(
-    stages: Stages,
-    table: Table,
-    route: RouteRecord,
-    relative_variance: tuple[float, ...],
-    trust: _Trust,
-) -> list[RoundRecord]:
-    """Estimate from one round, to be weighted by what its past promised."""
-    item = EstimateItem(
-        stages.run_dir,
-        table.number,
-        table.number,
-        table.batches,
-        route,
-        relative_variance,
-        trust.experience,
-        trust.overshoot,
-    )
-    return stages.call(estimate_round, item, "train", f"round {table.number} estimate")
+def _expected(budget: Budget, remaining: int, tables_left: int) -> float:
+    """Return the labels to expect, with room for the scatter of the draw and later tables."""
+    wanted = float(budget.labels_per_round())
+    if tables_left > 0:
+        wanted = min(wanted, remaining / (tables_left + 1))
+    room = (math.sqrt(remaining + 1.0) - 1.0) ** 2
+    return max(1.0, min(wanted, room))
 
 
 def _stop(budget: Budget, outcome: LoopOutcome) -> str:
-    purse = budget.left(outcome)
     number = len(outcome.rounds)
+    errors = [c.estimate.relative_standard_error for c in outcome.combined]
     enough = outcome.labels >= MIN_LABELS and number >= min(MIN_ROUNDS, budget.max_rounds)
-    if enough and max(purse.relative_errors) <= budget.target_error:
+    if enough and max(errors) <= budget.target_error:
         return "target error reached"
-    if purse.rounds <= 0:
+    if number >= budget.max_rounds:
         return "round limit reached"
-    if purse.labels < min(FEWEST_LABELS, budget.max_labels):
+    remaining = budget.max_labels - RESERVED_FOR_BINDING - outcome.labels
+    more_tables = number < len(budget.table_sizes())
+    fewest = 1 if more_tables else FEWEST_LABELS_PER_ROUND
+    if remaining < min(fewest, budget.labels_per_round()):
         return "label budget spent"
-    return "insertions spent" if purse.insertions < 1 else ""
+    return ""
 
 
 def _tell(stages: Stages, log: RoundLog) -> None:

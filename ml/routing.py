@@ -20,8 +20,6 @@ from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
 EXPLORE_TEMPERING = 3.0
 FLOOR_SHARE = 0.03
 MAX_BETA2_SD2 = 4.0
-PREDICTED_BETA2_SD2 = 1.0
-"""Largest (beta s)^2 that a prediction of the design error believes; see docs/estimator.md."""
 
 
 @dataclass(frozen=True)
@@ -37,26 +35,19 @@ class Routing:
     expected_labels: float
 
 
-def error_factor(
-    beta: float, sd_kj_per_mol: np.ndarray, largest: float = MAX_BETA2_SD2
-) -> np.ndarray:
+def error_factor(beta: float, sd_kj_per_mol: np.ndarray) -> np.ndarray:
     """Return sqrt(E[(exp(-beta e) - 1)^2]) of a normal energy error e of given sd.
 
     Args:
         beta: 1/(R T), mol/kJ.
         sd_kj_per_mol: (n,) standard deviations.
-        largest: (beta sd)^2 above which it stays as it is.
     """
-    b = np.minimum((beta * sd_kj_per_mol) ** 2, largest)
+    b = np.minimum((beta * sd_kj_per_mol) ** 2, MAX_BETA2_SD2)
     return np.sqrt(np.maximum(0.0, np.exp(2.0 * b) - 2.0 * np.exp(0.5 * b) + 1.0))
 
 
 def expected_error_terms(
-    temperature_k: float,
-    weight: np.ndarray,
-    mean: np.ndarray,
-    sd: np.ndarray,
-    largest: float = MAX_BETA2_SD2,
+    temperature_k: float, weight: np.ndarray, mean: np.ndarray, sd: np.ndarray
 ) -> np.ndarray:
     """Return the expected size of v |exp(-beta U) - exp(-beta Us)| of each insertion.
 
@@ -65,10 +56,9 @@ def expected_error_terms(
         weight: (n,) proposal weights v.
         mean: (n,) surrogate energies, kJ/mol.
         sd: (n,) calibrated standard deviations, kJ/mol.
-        largest: see :func:`error_factor`.
     """
     beta = 1.0 / (GAS_CONSTANT_KJ_PER_MOL_K * temperature_k)
-    return weight * np.exp(np.minimum(-beta * mean, 600.0)) * error_factor(beta, sd, largest)
+    return weight * np.exp(np.minimum(-beta * mean, 600.0)) * error_factor(beta, sd)
 
 
 def route(
@@ -155,14 +145,9 @@ def predicted_design_variance(
     mean: np.ndarray,
     sd: np.ndarray,
     probability: np.ndarray,
-    largest: float = PREDICTED_BETA2_SD2,
 ) -> float:
-    """Return the variance of the correction's sum that the surrogate's spread predicts.
-
-    Large deviations count less here than in the probabilities: the mean square of a log-normal
-    error comes from deviations of several sigma, which a surrogate's spread does not describe.
-    """
+    """Return the variance of the correction's sum that the surrogate's spread predicts."""
     if len(weight) == 0:
         return 0.0
-    terms = expected_error_terms(temperature_k, weight, mean, sd, largest)
+    terms = expected_error_terms(temperature_k, weight, mean, sd)
     return float(((1.0 - probability) / probability * terms**2).sum())

@@ -21,32 +21,20 @@ from tasks.labels import read_labels
 from tasks.paths import routed_path
 from tasks.routing import RouteRecord, read_scored_table
 
+# Relative variance of one insertion's term, typical of adaptive tables. A fixed number, since a
+# table's own estimate would give less weight to tables that happened to catch a large term.
+TABLE_SPREAD = 50.0
+
 
 @dataclass(frozen=True)
 class EstimateItem:
-    """A round to estimate from its table, scores and labels.
-
-    Attributes:
-        run_dir: run folder.
-        round_number: round.
-        table: its table of insertions.
-        batches: batches in the table.
-        route: what was drawn.
-        predicted_relative_variance: of <W>, promised before the table was drawn, per
-            temperature; it decides the weight of the round.
-        experience: factor that earlier labels put on the design variance the surrogate
-            predicts, per temperature.
-        overshoot: factor that makes it relative to the rounds before, per temperature.
-    """
+    """A round to estimate from its table, scores and labels."""
 
     run_dir: str
     round_number: int
     table: int
     batches: int
     route: RouteRecord
-    predicted_relative_variance: tuple[float, ...]
-    experience: tuple[float, ...]
-    overshoot: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -101,9 +89,8 @@ def estimate_round(item: EstimateItem) -> list[RoundRecord]:
         estimate = RoundEstimate(
             table=item.table,
             moments=corrected_moments(beta, weight, surrogate, labelled, table.insertions),
-            predicted_relative_variance=item.predicted_relative_variance[k],
-            predicted_relative_design_variance=item.overshoot[k] * item.experience[k] * design,
-            experience=item.experience[k],
+            predicted_relative_variance=design + TABLE_SPREAD / table.insertions,
+            predicted_relative_design_variance=design,
         )
         records.append(
             RoundRecord(

@@ -8,27 +8,22 @@ from data.schemas import SCORES
 from data.store import read_columns, write_table
 from tasks.context import surrogate
 from tasks.insertions import placement
-from tasks.paths import scores_path, surrogate_path, table_path, taught_path
+from tasks.paths import scores_path, surrogate_path, table_path
 
 
 @dataclass(frozen=True)
 class ScoreItem:
-    """One batch to score in one round; whether it is an earlier one, to learn from."""
+    """One batch to score in one round."""
 
     run_dir: str
     round_number: int
     table: int
     batch: int
-    earlier: bool = False
 
 
 def score_batch(item: ScoreItem) -> str:
     """Give every non-overlapping insertion of a batch a surrogate mean and spread."""
-    path = (
-        taught_path(item.run_dir, item.round_number, item.table, item.batch)
-        if item.earlier
-        else scores_path(item.run_dir, item.round_number, item.batch)
-    )
+    path = scores_path(item.run_dir, item.round_number, item.batch)
     if path.exists():
         return str(path)
     model = surrogate(surrogate_path(item.run_dir, item.round_number))

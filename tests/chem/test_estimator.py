@@ -133,9 +133,7 @@ def test_kish_of_equal_and_of_single_weights():
     assert kish(np.array([1.0, 0.0, 0.0])) == pytest.approx(1.0)
 
 
-def make_round(
-    table: int, mean: float, design: float, predicted: float, terms: float = 20.0
-) -> RoundEstimate:
+def make_round(table: int, mean: float, design: float, predicted: float) -> RoundEstimate:
     moments = Moments(
         np.array([mean, -5.0 * mean]),
         np.diag([0.01, 0.01]),
@@ -143,8 +141,6 @@ def make_round(
         100.0,
         30.0,
         0.1,
-        50.0,
-        terms,
     )
     return RoundEstimate(table, moments, predicted + 0.01, predicted)
 
@@ -163,13 +159,9 @@ def test_rounds_on_one_table_share_its_error():
     assert apart.table_standard_error == pytest.approx(0.1 / np.sqrt(2))
 
 
-def test_a_larger_prediction_counts_as_one_label():
-    combined = combine([make_round(1, 1.0, 0.0001, 0.16, terms=1.0)])
-    assert combined.design_standard_error**2 == pytest.approx(0.004)
-    many = combine([make_round(1, 1.0, 0.01, 0.04, terms=1e6)])
-    assert many.design_standard_error == pytest.approx(0.1, rel=1e-4)
-    smaller = combine([make_round(1, 1.0, 0.01, 0.001, terms=1.0)])
-    assert smaller.design_standard_error == pytest.approx(0.1)
+def test_predicted_design_variance_guards_the_interval():
+    combined = combine([make_round(1, 1.0, 1e-9, 0.04)])
+    assert combined.design_standard_error == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize("reference", [np.zeros(0), np.full(3, np.nan)])

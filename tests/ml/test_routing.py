@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from ml.routing import (
     FLOOR_SHARE,
-    MAX_BETA2_SD2,
     draw,
     error_factor,
     expected_error_terms,
@@ -64,22 +63,10 @@ def test_no_choice_of_probabilities_beats_the_optimal_ones():
     weight, mean, sd = scored(500)
     mean = np.maximum(mean, -8.0)
     best = route((300.0,), weight, mean, sd, 60.0, 0.0).probability
-    least = predicted_design_variance(300.0, weight, mean, sd, best, MAX_BETA2_SD2)
+    least = predicted_design_variance(300.0, weight, mean, sd, best)
     terms = expected_error_terms(300.0, weight, mean, sd)
     for other in (np.full(500, 60 / 500), np.clip(60 * terms**2 / (terms**2).sum(), 1e-3, 1)):
-        assert least < predicted_design_variance(300.0, weight, mean, sd, other, MAX_BETA2_SD2)
-
-
-def test_predictions_believe_large_deviations_less_than_probabilities_do():
-    weight, mean, sd = scored(500)
-    probability = route((300.0,), weight, mean, sd, 60.0, 0.0).probability
-    predicted = predicted_design_variance(300.0, weight, mean, sd, probability)
-    all_believed = predicted_design_variance(300.0, weight, mean, sd, probability, MAX_BETA2_SD2)
-    assert predicted < all_believed
-    small = np.full(500, 0.5)
-    assert predicted_design_variance(
-        300.0, weight, mean, small, probability
-    ) == predicted_design_variance(300.0, weight, mean, small, probability, MAX_BETA2_SD2)
+        assert least < predicted_design_variance(300.0, weight, mean, sd, other)
 
 
 def test_two_temperatures_share_the_draw():
