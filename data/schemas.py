@@ -46,7 +46,15 @@ _SAMPLED = [
 _SCORE = [
     _field("surrogate_kj_per_mol", pa.float64(), KJ, "surrogate mean energy"),
     _field("surrogate_sd_kj_per_mol", pa.float64(), KJ, "calibrated surrogate standard deviation"),
+    _field(
+        "prediction_kj_per_mol",
+        pa.float64(),
+        KJ,
+        "stands for it in the sum: the mean, raised where uncertain",
+    ),
 ]
+
+SCORE_COLUMNS = tuple(f.name for f in _SCORE)
 
 _ROUTE = [
     _field("routing_probability", pa.float64(), "1", "known probability of being labelled"),
@@ -151,7 +159,7 @@ ROUNDS = _schema(
         _field("round_henry", pa.float64(), _HENRY, "corrected answer of this round alone"),
         _field("table_error", pa.float64(), _HENRY, "sampling standard error of the table"),
         _field("design_error", pa.float64(), _HENRY, "standard error from labelling a share"),
-        _field("predicted_error", pa.float64(), _HENRY, "error predicted before labelling"),
+        _field("predicted_error", pa.float64(), _HENRY, "design error predicted before labelling"),
         _field("combination_weight", pa.float64(), "1", "weight among the rounds so far"),
         _field("henry", pa.float64(), _HENRY, "combined answer of all rounds so far"),
         _field("henry_ci_low", pa.float64(), _HENRY, "lower 95 % limit"),

@@ -114,7 +114,7 @@ def henry(
         ),
     ] = None,
     max_labels: Annotated[int, typer.Option(help="most reference calls")] = 300,
-    max_rounds: Annotated[int, typer.Option(help="most rounds")] = 8,
+    max_rounds: Annotated[int, typer.Option(help="most rounds")] = 10,
     workers: Annotated[int, typer.Option(help="worker processes")] = 2,
     threads: Annotated[int, typer.Option(help="threads of the classical level")] = 2,
     cluster: Annotated[

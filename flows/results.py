@@ -296,7 +296,7 @@ def _round_row(
         "design_error": prefactor * max(0.0, float(moments.design_covariance[0, 0])) ** 0.5,
         "predicted_error": prefactor
         * log.route.surrogate_mean[k]
-        * record.estimate.predicted_relative_variance**0.5,
+        * record.estimate.predicted_relative_design_variance**0.5,
         "combination_weight": float(outcome.combined[k].weights[log.number - 1]),
         "henry": prefactor * combined.estimate.mean,
         "henry_ci_low": prefactor * low,

@@ -121,7 +121,7 @@ class HenrySettings(SystemSettings):
         description="write a classical run's insertions; default: up to 2,000,000 of them",
     )
     max_labels: int = Field(default=300, ge=1, le=10**6, description="most reference calls")
-    max_rounds: int = Field(default=8, ge=1, le=100, description="most rounds")
+    max_rounds: int = Field(default=10, ge=1, le=100, description="most rounds")
     accept_offset: bool = Field(
         default=False, description="use a reference that failed its self-check, and say so"
     )

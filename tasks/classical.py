@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from data.schemas import INSERTIONS, REMEMBERED
+from data.schemas import INSERTIONS, REMEMBERED, SCORE_COLUMNS
 from data.store import write_json, write_table
 from tasks.context import load_context, user_cache
 from tasks.insertions import batch_columns, placement_columns
@@ -131,9 +131,7 @@ def _kept_columns(batch: Batch, number: int) -> dict[str, Any]:
     columns = batch_columns(batch.known, number)
     count = len(columns["insertion"])
     blank = np.full(count, np.nan)
-    scored = dict.fromkeys(
-        ("surrogate_kj_per_mol", "surrogate_sd_kj_per_mol", "routing_probability"), blank
-    )
+    scored = dict.fromkeys((*SCORE_COLUMNS, "routing_probability"), blank)
     place = {"table": np.full(count, ANSWER_TABLE), "round": [None] * count}
     return columns | scored | place | {"labelled": np.zeros(count, dtype=bool)}
 

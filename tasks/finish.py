@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.schemas import INSERTIONS
+from data.schemas import INSERTIONS, SCORE_COLUMNS
 from data.store import read_columns, write_table
 from tasks.paths import probability_path, routed_path, scores_path, table_path
 
@@ -32,16 +32,14 @@ def consolidate_batch(item: ConsolidateItem) -> str:
     columns = read_columns(source)
     count = len(columns["insertion"])
     blank = {
-        "surrogate_kj_per_mol": np.full(count, np.nan),
-        "surrogate_sd_kj_per_mol": np.full(count, np.nan),
-        "routing_probability": np.full(count, np.nan),
+        **{name: np.full(count, np.nan) for name in (*SCORE_COLUMNS, "routing_probability")},
         "labelled": np.zeros(count, dtype=bool),
     }
     if item.round_number:
         scores = read_columns(scores_path(item.run_dir, item.round_number, item.batch))
         scores |= read_columns(probability_path(item.run_dir, item.round_number, item.batch))
         free = ~columns["overlap"]
-        for key in ("surrogate_kj_per_mol", "surrogate_sd_kj_per_mol", "routing_probability"):
+        for key in (*SCORE_COLUMNS, "routing_probability"):
             blank[key][free] = scores[key]
         routed = read_columns(routed_path(item.run_dir, item.round_number), ["insertion"])
         blank["labelled"] = np.isin(columns["insertion"], routed["insertion"])
