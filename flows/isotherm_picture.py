@@ -39,7 +39,8 @@ def draw(result: dict[str, Any]) -> Figure:
         axes[1].plot(bar, slope * bar, "--", lw=1, color=colour)
     axes[0].set_ylim(bottom=0.0)
     axes[1].set_xscale("log")
-    axes[1].set_yscale("log")
+    if any(point["mol_per_kg"] > 0.0 for point in result["points"]):
+        axes[1].set_yscale("log")
     for axis in axes:
         axis.set_xlabel("pressure / bar")
         axis.set_ylabel("absolute loading / mol/kg")

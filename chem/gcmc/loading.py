@@ -74,17 +74,26 @@ class LoadingPoint:
 def working_capacity(adsorption: LoadingPoint, desorption: LoadingPoint) -> Estimate:
     """Return the loading released between two states, mol/kg, with its error.
 
-    The two chains are independent, so their errors add in squares.
-
     Args:
         adsorption: the state of higher loading.
         desorption: the other one; temperature, pressure or both may differ.
     """
-    high, low = adsorption.mol_per_kg, desorption.mol_per_kg
+    return released_loading(adsorption.mol_per_kg, desorption.mol_per_kg)
+
+
+def released_loading(adsorption: Estimate, desorption: Estimate) -> Estimate:
+    """Return the difference of two loadings with its error.
+
+    The two chains are independent, so their errors add in squares.
+
+    Args:
+        adsorption: the higher loading.
+        desorption: the lower one, in the same unit.
+    """
     return Estimate(
-        high.mean - low.mean,
-        math.hypot(high.standard_error, low.standard_error),
-        min(high.effective_samples, low.effective_samples),
+        adsorption.mean - desorption.mean,
+        math.hypot(adsorption.standard_error, desorption.standard_error),
+        min(adsorption.effective_samples, desorption.effective_samples),
     )
 
 
