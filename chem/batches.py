@@ -12,29 +12,12 @@ from typing import Protocol
 
 import numpy as np
 
-from chem.energies import ClassicalSettings
+from chem.energy_model import EnergyModel
 from chem.estimator import Moments, beta_mol_per_kj, boltzmann_factor
 from chem.proposal import Known
-from data.records import Guest, Host, PairTable
 
 LOWEST_KEPT = 64
 TYPICAL_KEPT = 32
-
-
-class EnergyModel(Protocol):
-    """Anything that gives insertions their interaction energies."""
-
-    host: Host
-    guest: Guest
-    pairs: PairTable
-    settings: ClassicalSettings
-    hash: str
-
-    def energies(
-        self, fractional: np.ndarray, quaternions: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return (n,) energies in kJ/mol, +inf where overlapping, and (n,) overlap flags."""
-        ...
 
 
 class Blocking(Protocol):

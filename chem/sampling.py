@@ -21,13 +21,13 @@ from chem.batches import (
     Batch,
     BatchSums,
     Blocking,
-    EnergyModel,
     Pooled,
     evaluate,
     join,
     pool,
     sum_batch,
 )
+from chem.energy_model import EnergyModel
 from chem.orientations import OrientationBins, orientation_bins
 from chem.proposal import (
     EXACT,

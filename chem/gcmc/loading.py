@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from chem.gcmc.build import EnergyModel
+from chem.energy_model import EnergyModel
 from chem.gcmc.chain import ChainResult
 from chem.gcmc.layout import Box
 from chem.gcmc.settings import LEAST_BLOCKS, GcmcSettings
