@@ -22,14 +22,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from data.constants import AVOGADRO_PER_MOL, GAS_CONSTANT_J_PER_MOL_K, GRAM_PER_KG
+from data.constants import (
+    AVOGADRO_PER_MOL,
+    CM3_PER_M3,
+    GAS_CONSTANT_J_PER_MOL_K,
+    GRAM_PER_KG,
+    PA_PER_BAR,
+    STP_CM3_PER_MOL,
+)
 from data.errors import SettingsError
 
-PA_PER_BAR = 1e5
-STP_TEMPERATURE_K = 273.15
-STP_PRESSURE_PA = 101_325.0
-CM3_PER_M3 = 1e6
-STP_CM3_PER_MOL = GAS_CONSTANT_J_PER_MOL_K * STP_TEMPERATURE_K / STP_PRESSURE_PA * CM3_PER_M3
 MG_PER_G = 1e3
 
 

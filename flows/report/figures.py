@@ -14,6 +14,7 @@ from flows.report.style import (
     BASELINE,
     INK,
     MUTED,
+    NORMAL_95,
     SURROGATE,
     dress,
     legend,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NORMAL_95 = 1.96
 LOG_FROM_RATIO = 8.0
 FEW_DECADES = 30.0
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
+from data.constants import PA_PER_BAR
 from data.store import plain
 from flows.report import cell, figures, levels, site, style, words
 from flows.report.classical_run import pieces
@@ -80,7 +81,7 @@ def content(run: Run) -> dict[str, Any]:
         "provenance": run.provenance,
         "atoms": len(system.host.elements),
         "volume": system.host.volume_angstrom3,
-        "pa_per_bar": words.PA_PER_BAR,
+        "pa_per_bar": PA_PER_BAR,
         **cell_parameters(system.host.lattice_angstrom),
     }
 

@@ -27,6 +27,8 @@ COLOURS = {
 INK, MUTED, RULE, PAPER = (COLOURS[k] for k in ("ink", "muted", "rule", "paper"))
 ANSWER, BASELINE, SURROGATE = (COLOURS[k] for k in ("answer", "baseline", "surrogate"))
 PNG_DPI = 110
+NORMAL_95 = 1.96
+"""Half of a normal 95 % interval, in standard errors."""
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:

@@ -8,13 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chem.van_t_hoff import HenryCurve, VanTHoff
-from flows.report.style import ANSWER, BASELINE, INK, MUTED, PAPER, dress, legend, new_figure
+from flows.report.style import (
+    ANSWER,
+    BASELINE,
+    INK,
+    MUTED,
+    NORMAL_95,
+    PAPER,
+    dress,
+    legend,
+    new_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NORMAL_95 = 1.96
 FEW_DECADES = 30.0
 LINE_POINTS = 100
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from chem.estimator import henry_prefactor
 from chem.henry_units import (
-    STP_CM3_PER_MOL,
     UNITS,
     HenryContext,
     cm3_stp_per_cm3_bar,
@@ -23,6 +22,7 @@ from chem.henry_units import (
     per_bar,
 )
 from chem.hosts import host_density_kg_per_m3, host_mass_kg, load_host
+from data.constants import STP_CM3_PER_MOL
 from data.errors import SettingsError
 
 positive = st.floats(1e-3, 1e4)
