@@ -95,13 +95,16 @@ def henry(
     sampling: Annotated[str, typer.Option(help="adaptive | uniform")] = "adaptive",
     target_error: Annotated[
         float | None,
-        typer.Option(help="relative standard error to stop at  [default: 0.05, classical 0.01]"),
+        typer.Option(
+            help="relative standard error to stop at", show_default="0.05, classical 0.01"
+        ),
     ] = None,
     keep_insertions: Annotated[
         bool | None,
         typer.Option(
             "--keep-insertions/--drop-insertions",
-            help="write a classical run's insertions  [default: up to 2,000,000]",
+            help="write a classical run's insertions",
+            show_default="up to 2,000,000",
         ),
     ] = None,
     max_labels: Annotated[int, typer.Option(help="most reference calls")] = 300,

@@ -10,7 +10,7 @@ import typer
 Host = Annotated[str, typer.Argument(help="CIF path or the name of a bundled host")]
 Guest = Annotated[str, typer.Option(help="bundled guest, or a RASPA3 molecule JSON")]
 TemperaturesK = Annotated[
-    list[float] | None, typer.Option(help="temperature in K; repeatable  [default: 298.15]")
+    list[float] | None, typer.Option(help="temperature in K; repeatable", show_default="298.15")
 ]
 ForceField = Annotated[
     str, typer.Option(help="bundled force field, RASPA3 force_field.json or our YAML")
@@ -19,19 +19,20 @@ Charges = Annotated[
     str, typer.Option(help="host charges: cif | eqeq | eeq | none | a file of charges")
 ]
 CutoffAngstrom = Annotated[
-    float | None, typer.Option(help="cutoff in angstrom  [default: the force field's, else 12]")
+    float | None, typer.Option(help="cutoff in angstrom", show_default="the force field's, else 12")
 ]
 LennardJones = Annotated[
     str | None,
     typer.Option(
-        help="truncated | shifted | force-shifted  [default: the force field's, else truncated]"
+        help="truncated | shifted | force-shifted", show_default="the force field's, else truncated"
     ),
 ]
 TailCorrection = Annotated[
     bool | None,
     typer.Option(
         "--tail-correction/--no-tail-correction",
-        help="analytic Lennard-Jones tail  [default: the force field's, else none]",
+        help="analytic Lennard-Jones tail",
+        show_default="the force field's, else none",
     ),
 ]
 Energies = Annotated[
@@ -46,7 +47,7 @@ PocketThresholdKt = Annotated[
 ]
 Workers = Annotated[int, typer.Option(help="worker processes")]
 Cluster = Annotated[
-    Path | None, typer.Option(help="YAML file that says where to run  [default: this machine]")
+    Path | None, typer.Option(help="YAML file that says where to run", show_default="this machine")
 ]
 Orchestration = Annotated[
     bool,
@@ -55,7 +56,7 @@ Orchestration = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(help="random seed")]
-Out = Annotated[Path | None, typer.Option(help="run folder  [default: a name under runs/]")]
+Out = Annotated[Path | None, typer.Option(help="run folder", show_default="a name under runs/")]
 JsonOutput = Annotated[
     bool, typer.Option("--json", help="print one JSON object on standard output")
 ]

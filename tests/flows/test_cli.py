@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from flows import cli
 
@@ -278,6 +279,12 @@ def test_help_answers_without_heavy_imports():
     )
     assert "--target-error" in done.stdout
     assert "heavy: []" in done.stdout
+
+
+def test_help_says_what_an_option_left_out_means():
+    shown = CliRunner().invoke(cli.app, ["henry", "--help"], env={"COLUMNS": "200"}).output
+    for default in ("298.15", "0.05, classical 0.01", "up to 2,000,000", "a name under runs/"):
+        assert f"default: ({default})" in shown
 
 
 @pytest.mark.parametrize(
