@@ -26,8 +26,8 @@ from flows.report import write_report
 from flows.report.cell import projected_density, raster, view_along
 from flows.report.figures import convergence, convergence_png
 from flows.report.load import load_run, read_failures, read_unseen
-from flows.report.structure import contacts, guest_atoms_angstrom, half_bonds
 from flows.report.page import content
+from flows.report.structure import contacts, guest_atoms_angstrom, half_bonds
 from flows.report.style import to_svg
 from flows.report.words import formula, interval, ratio, scientific, significant, with_error
 from flows.run import run
