@@ -54,6 +54,21 @@ def dress(axes: Axes, *, x: str = "", y: str = "", title: str = "") -> None:
         axes.set_title(title, color=INK, fontsize=10, loc="left")
 
 
+def threshold(axes: Axes, value: float, text: str) -> None:
+    """Draw a dotted line across the axes, with what it means written at its left end."""
+    axes.axhline(value, color=INK, linewidth=1.0, linestyle=":")
+    axes.annotate(
+        text,
+        (0.0, value),
+        xycoords=("axes fraction", "data"),
+        xytext=(3, 3),
+        textcoords="offset points",
+        fontsize=8.5,
+        color=INK,
+        bbox={"boxstyle": "round,pad=0.1", "fc": PAPER, "ec": "none", "alpha": 0.7},
+    )
+
+
 def legend(target: Axes | Figure, **options: Any) -> None:
     """Add a legend without a frame."""
     options = {"frameon": False, "fontsize": 9, "labelcolor": INK} | options
