@@ -22,6 +22,11 @@ def table_path(run_dir: str | Path, table: int, batch: int) -> Path:
     return Path(run_dir) / "tables" / f"table-{table:02d}" / f"batch-{batch:05d}.parquet"
 
 
+def insertions_path(run_dir: str | Path, table: int, batch: int) -> Path:
+    """One batch of the insertions of a finished run."""
+    return Path(run_dir) / "insertions" / f"table-{table:02d}-batch-{batch:05d}.parquet"
+
+
 def scores_path(run_dir: str | Path, round_number: int, batch: int) -> Path:
     """Surrogate scores of one batch in one round."""
     folder = Path(run_dir) / "scores" / f"round-{round_number:02d}"

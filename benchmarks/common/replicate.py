@@ -91,7 +91,7 @@ class ErrorField:
     def __call__(self, fractional: np.ndarray, axis: np.ndarray) -> np.ndarray:
         """Return (n,) values."""
         angle = 2 * np.pi * fractional @ self.waves + axis @ self.turns + self.phases
-        return np.asarray(np.sqrt(2.0 / MODES) * np.cos(angle).sum(axis=1))
+        return np.asarray(np.sqrt(2.0 / MODES) * np.cos(angle.astype(np.float32)).sum(axis=1))
 
 
 @dataclass
@@ -188,7 +188,7 @@ def _round(work: Replicate) -> None:
     most = schedule.most_insertions(number, options.insertions, left)
     lot = schedule.lots[number - 1]
     count = outlook.insertions(lot, options.target_error, most)
-    rows = np.searchsorted(np.cumsum(density), work.rng.random(count))
+    rows = np.searchsorted(np.cumsum(density), np.sort(work.rng.random(count)))
     rows = np.minimum(rows, len(density) - 1)
     table = Table(rows, work.population.measure[rows] / density[rows])
     work.tables.append(table)
