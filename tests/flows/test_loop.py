@@ -105,7 +105,7 @@ def test_the_answer_can_be_recomputed_from_the_files(finished):
     used = columns["table"] == row["table"]
     free = used & ~columns["overlap"]
     beta = 1.0 / (8.31446261815324e-3 * 298.15)
-    factor = columns["proposal_weight"] * np.exp(-beta * columns["surrogate_kj_per_mol"])
+    factor = columns["proposal_weight"] * np.exp(-beta * columns["prediction_kj_per_mol"])
     total = factor[free].sum()
     energies = {
         r["label_key"]: r["energy_kj_per_mol"]
@@ -114,7 +114,7 @@ def test_the_answer_can_be_recomputed_from_the_files(finished):
     }
     for routed in read_rows(settings.run_dir / "routed" / f"round-{last:02d}.parquet"):
         change = np.exp(-beta * energies[routed["label_key"]]) - np.exp(
-            -beta * routed["surrogate_kj_per_mol"]
+            -beta * routed["prediction_kj_per_mol"]
         )
         total += routed["proposal_weight"] * change / routed["routing_probability"]
     provenance = json.loads((settings.run_dir / "provenance.json").read_text())
