@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chem.estimator import Moments
-from chem.intervals import degrees_of_freedom, interval, pooled_terms
+from chem.intervals import degrees_of_freedom, interval, interval_error, pooled_terms
 from data.records import Estimate
 
 __all__ = ["Combined", "RoundEstimate", "combine", "interval"]
@@ -70,6 +70,11 @@ class Combined:
             float(np.sqrt(max(0.0, self.covariance[0, 0]))),
             self.correction_effective_samples,
         )
+
+    @property
+    def interval_error(self) -> float:
+        """Relative standard error that the interval's width amounts to; never the smaller one."""
+        return interval_error(self.estimate, self.degrees_of_freedom)
 
 
 def combine(rounds: Sequence[RoundEstimate]) -> Combined:

@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 
 from data.records import Estimate
 
 CONFIDENCE = 0.95
 FEWEST_FREEDOM = 2.0
+NORMAL_QUANTILE = float(ndtri(0.5 + CONFIDENCE / 2))
 
 
 def pooled_terms(variances: Sequence[float], terms: Sequence[float]) -> float:
@@ -58,9 +59,24 @@ def interval(estimate: Estimate, degrees_of_freedom: float) -> tuple[float, floa
     """
     if estimate.mean <= 0:
         return 0.0, float("inf")
+    reach = float(np.exp(_half_width(estimate, degrees_of_freedom)))
+    return estimate.mean / reach, estimate.mean * reach
+
+
+def interval_error(estimate: Estimate, degrees_of_freedom: float) -> float:
+    """Return the relative standard error of a normal interval as wide as this one.
+
+    Larger than the estimate's own where the error bar itself is uncertain.
+
+    Args:
+        estimate: mean and standard error.
+        degrees_of_freedom: of Student's t.
+    """
+    if estimate.mean <= 0:
+        return float("inf")
+    return _half_width(estimate, degrees_of_freedom) / NORMAL_QUANTILE
+
+
+def _half_width(estimate: Estimate, degrees_of_freedom: float) -> float:
     quantile = float(stdtrit(degrees_of_freedom, 0.5 + CONFIDENCE / 2))
-    spread = np.sqrt(np.log1p(estimate.relative_standard_error**2))
-    return (
-        float(estimate.mean * np.exp(-quantile * spread)),
-        float(estimate.mean * np.exp(quantile * spread)),
-    )
+    return quantile * float(np.sqrt(np.log1p(estimate.relative_standard_error**2)))

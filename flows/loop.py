@@ -198,7 +198,7 @@ def _route(budget: Budget, stages: Stages, outcome: LoopOutcome, table: Table) -
 
 def _stop(budget: Budget, outcome: LoopOutcome) -> str:
     number = len(outcome.rounds)
-    errors = [c.estimate.relative_standard_error for c in outcome.combined]
+    errors = [c.interval_error for c in outcome.combined]
     enough = outcome.labels >= MIN_LABELS and number >= min(MIN_ROUNDS, budget.max_rounds)
     if enough and max(errors) <= budget.target_error:
         return "target error reached"

@@ -199,7 +199,7 @@ def _round(work: Replicate) -> None:
 def _stops(work: Replicate, combined: Combined) -> bool:
     options, number = work.options, len(work.rounds)
     enough = number >= MIN_ROUNDS and work.labels >= MIN_LABELS
-    reached = combined.estimate.relative_standard_error <= options.target_error
+    reached = combined.interval_error <= options.target_error
     spent = options.max_labels - work.labels < FEWEST_LABELS
     return (enough and reached) or spent or number >= len(options.schedule.lots)
 
