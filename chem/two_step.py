@@ -40,6 +40,7 @@ class LabelledRound:
     """A round labelled at the low level, and a share of that at the high one.
 
     Attributes:
+        number: of the round.
         share: weight of the round in the combined answer, fixed before its labels.
         table: number of its table; rounds of one table share its error.
         insertions: N of the table, overlapping ones included.
@@ -55,6 +56,7 @@ class LabelledRound:
         high_kj_per_mol: (n,) high-level energies; NaN where not drawn, or failed.
     """
 
+    number: int
     share: float
     table: int
     insertions: int

@@ -12,6 +12,7 @@ import typer
 
 from data.errors import InputError, WidomillError
 from flows.cli_classical import register
+from flows.cli_upgrade import register as register_upgrade
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -270,6 +271,7 @@ def show(
 
 
 register(app)
+register_upgrade(app)
 
 
 def main() -> None:

@@ -30,6 +30,7 @@ def one_round(first: np.ndarray, second: np.ndarray, **changes: object) -> Label
         INSERTIONS,
     )
     fields: dict = {
+        "number": 1,
         "share": 1.0,
         "table": 1,
         "insertions": INSERTIONS,
@@ -143,6 +144,7 @@ def rounds_of(rng, low, high, labels=40, insertions=6000):
         taken = rng.random(len(low)) < q
         rounds.append(
             LabelledRound(
+                number=len(rounds) + 1,
                 share=share,
                 table=len(rounds),
                 insertions=insertions,
