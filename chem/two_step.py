@@ -10,8 +10,8 @@ and any energy shift d fixed without these labels, W' = exp(-beta (U_low + d)),
 where <W_low> is that round's corrected answer. It is the estimator of :mod:`chem.estimator`
 with the shifted low level in place of the surrogate: two-phase sampling [1, ch. 9], unbiased
 whatever the two levels disagree in, as long as both draws know their probabilities. The first
-rounds of the run decide d for the later ones, so that a constant difference of the levels costs
-those no variance; d from a round's own labels would bias it.
+rounds of the run decide d for the later ones, which alone make up the answer: a constant
+difference of the levels then costs no variance, and d from a round's own labels would bias it.
 
 The variance has three parts, all for the high level: the table, the first draw (W_high less the
 surrogate's shifted W) and the second (W_high less W'). The first two need W_high where only W_low
@@ -191,7 +191,8 @@ def upgrade(
     Args:
         beta: 1/(R T), mol/kJ.
         rounds: rounds of one run in their order; their shares add up to one.
-        deciding: how many of the first rounds decide the energy shift of the others.
+        deciding: how many of the first rounds decide the energy shift of the others, and do
+            that only.
         low_energy_error_kj_per_mol: standard error of the run's own mean energy.
 
     Returns:
@@ -199,12 +200,11 @@ def upgrade(
     """
     low = sum(r.share * r.mean for r in rounds)
     shift = energy_shift(beta, rounds[:deciding])
-    moved = [*rounds[:deciding], *(r.shifted(beta, shift) for r in rounds[deciding:])]
-    pairs = [(r, correct(beta, r)) for r in moved]
+    pairs = [(r, correct(beta, r)) for r in _answering(beta, rounds, deciding, shift)]
     mean = sum(r.share * (r.mean + c.change) for r, c in pairs)
     table, first = _table_variance(pairs, mean), _first_variance(pairs, mean)
     second = sum(r.share**2 * c.second_variance for r, c in pairs)
-    if sum(int(r.labelled.sum()) for r in moved[deciding:]) < FEWEST_LABELS:
+    if sum(int(r.labelled.sum()) for r, _ in pairs) < FEWEST_LABELS:
         second = float("inf")
     one = kish(np.concatenate([r.share * c.first_terms for r, c in pairs]))
     two = kish(np.concatenate([r.share * c.second_terms for r, c in pairs]))
@@ -221,6 +221,15 @@ def upgrade(
         energy,
         float(np.hypot(low_energy_error_kj_per_mol, np.sqrt(energy_variance))),
     )
+
+
+def _answering(
+    beta: float, rounds: Sequence[LabelledRound], deciding: int, shift: float
+) -> list[LabelledRound]:
+    """Return the rounds that make up the answer, shifted, their shares adding up to one."""
+    later = rounds[deciding:]
+    total = sum(r.share for r in later)
+    return [replace(r, share=r.share / total).shifted(beta, shift) for r in later]
 
 
 def energy_shift(beta: float, rounds: Sequence[LabelledRound]) -> float:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from chem.references.contract import Reference
 
 DECIDING_SHARE = 0.25
+FEWEST_DECIDING = 0.15
 EXPECTED_SPREAD_KJ_PER_MOL = 3.0
 
 
@@ -121,9 +122,12 @@ def low_rounds(run_dir: str, temperature_index: int) -> list[LabelledRound]:
 
 
 def deciding_rounds(rounds: list[LabelledRound]) -> int:
-    """Return how many first rounds decide the energy shift: a quarter of the labels, not all."""
+    """Return how many first rounds decide the energy shift and no more than that.
+
+    The fewest that hold a share of the run's labels; early rounds weigh little in its answer.
+    """
     counts = np.cumsum([len(r.weight) for r in rounds])
-    enough = int(np.searchsorted(counts, DECIDING_SHARE * counts[-1])) + 1
+    enough = int(np.searchsorted(counts, FEWEST_DECIDING * counts[-1])) + 1
     return min(enough, len(rounds) - 1)
 
 

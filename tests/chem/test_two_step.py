@@ -121,16 +121,19 @@ def test_a_shift_from_earlier_rounds_keeps_mean_and_variance_over_every_outcome(
 
 def test_rounds_come_together_as_their_parts_do():
     every, some = np.ones(4, dtype=bool), np.array([True, False, True, True])
-    before, after = one_round(every, some, share=0.3), one_round(every, some, share=0.7, table=2)
-    found = upgrade(BETA, [before, after], 1)
+    before, after = one_round(every, some, share=0.3), one_round(every, some, share=0.3, table=2)
+    last = one_round(every, ~some, share=0.4, table=3)
+    found = upgrade(BETA, [before, after, last], 1)
     shift = energy_shift(BETA, [before])
-    moved = after.shifted(BETA, shift)
-    expected = 0.3 * (before.mean + correct(BETA, before).change)
-    expected += 0.7 * (moved.mean + correct(BETA, moved).change)
+    moved = [r.shifted(BETA, shift) for r in (after, last)]
+    expected = sum(
+        w * (r.mean + correct(BETA, r).change) for w, r in zip((3 / 7, 4 / 7), moved, strict=True)
+    )
     assert found.estimate.mean == pytest.approx(expected, rel=1e-14)
     assert found.shift_kj_per_mol == shift < 0
-    second = 0.09 * correct(BETA, before).second_variance
-    second += 0.49 * correct(BETA, moved).second_variance
+    second = sum(
+        w**2 * correct(BETA, r).second_variance for w, r in zip((3 / 7, 4 / 7), moved, strict=True)
+    )
     assert found.second_standard_error == pytest.approx(np.sqrt(second), rel=1e-14)
 
 
@@ -173,12 +176,11 @@ def test_a_constant_difference_of_the_levels_costs_later_rounds_nothing():
     assert moved.mean + found.change == pytest.approx(truth.mean[0], rel=1e-12)
     assert found.second_variance == pytest.approx(0.0, abs=1e-24 * truth.mean[0] ** 2)
     answer = upgrade(BETA, rounds, 1, 0.0)
-    energy = truth.mean[1] / truth.mean[0]
-    # What is left is the first round's, which has a tenth of the weight and no shift.
-    assert abs(answer.estimate.mean - truth.mean[0]) < 4.0 * answer.second_standard_error
-    assert abs(answer.energy_kj_per_mol - energy) < 4.0 * answer.energy_standard_error
+    assert answer.estimate.mean == pytest.approx(truth.mean[0], rel=1e-12)
+    assert answer.second_standard_error < 1e-9 * truth.mean[0]
+    assert answer.energy_kj_per_mol == pytest.approx(truth.mean[1] / truth.mean[0], rel=1e-12)
     plain = upgrade(BETA, rounds, 0, 0.0)
-    assert answer.second_standard_error < 0.5 * plain.second_standard_error
+    assert plain.second_standard_error > 0.1 * truth.mean[0]
 
 
 def test_answers_scatter_as_their_errors_say_and_agree_with_the_truth():
