@@ -61,7 +61,7 @@ TEMPERATURE_K = 298.15
 BATCH = 50_000
 REACH_ANGSTROM = 3.6
 FOLD = 5_000
-CASES = ("CO2 in CALF-20", "CO2 in Mg-MOF-74", "N2 in CALF-20", "N2 in IRMOF-1")
+CASES = ("CO2 in CALF-20", "CO2 in Mg-MOF-74", "N2 in CALF-20")
 CHOICES = {
     "octant": ("rotation axes of one octant", "DAC-SIM, MLIP Arena, Widom (CuspAI)"),
     "centre": ("centres near an atom count as energy zero", "DAC-SIM, MLIP Arena"),
