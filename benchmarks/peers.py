@@ -270,7 +270,7 @@ def _cells(found: list[Found], pick: Callable[[Found], Ratio]) -> str:
 def routing_table(routed: Routed) -> str:
     """Return threshold routing in one case as Markdown."""
     lines = [
-        f"{routed.name}: baseline UFF, reference DREIDING, exact answer "
+        f"{routed.name}: baseline UFF, reference {routed.reference}, exact answer "
         f"{routed.exact:.4g} mol/(kg Pa) within {100 * routed.exact_error:.1g} %.",
         "",
         "| rule | labels in a million uniform insertions | error of K_H |",
@@ -301,7 +301,7 @@ def draw(found: list[Found], routed: list[Routed], path: Path) -> None:
     axis.legend(frameon=False, fontsize=8)
     axis.grid(alpha=0.25, axis="x")
     for k, r in enumerate(routed):
-        for marker, kind in (("s", "baseline under"), ("^", "spread over"), ("o", "widomill")):
+        for marker, kind in (("s", "baseline under"), ("^", "spread over"), ("*", "widomill")):
             rows = [row for row in r.rows if row[0].startswith(kind)]
             other.errorbar(
                 [row[1] for row in rows], [100 * row[2] for row in rows],
