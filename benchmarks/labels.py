@@ -166,7 +166,7 @@ def examine(folders: list[Path]) -> list[Case]:
         beta = beta_mol_per_kj(temperature)
         scored = [scored_rounds(folder, temperature) for folder in own]
         variances = [uniform_variance(rounds, beta) for rounds in scored]
-        rounds = [r for rounds in scored for r in rounds if r.share >= SMALL_SHARE]
+        rounds = [r for rounds in scored for r in _trained(rounds)]
         cases.append(
             Case(
                 name,
@@ -178,6 +178,12 @@ def examine(folders: list[Path]) -> list[Case]:
             )
         )
     return cases
+
+
+def _trained(rounds: list[ScoredRound]) -> list[ScoredRound]:
+    """Return the rounds whose surrogate had seen labels and that count in the answer."""
+    kept = [r for r in rounds if r.number > 1 and r.share >= SMALL_SHARE]
+    return kept or rounds[-1:]
 
 
 def _average(values: list[Measured]) -> Measured:

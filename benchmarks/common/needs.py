@@ -109,6 +109,9 @@ class Measured:
 def uniform_variance(rounds: list[ScoredRound], beta: float) -> Measured:
     """Return <W^2>/<W>^2, corrected by the labels, with its standard error.
 
+    Labels too few to correct a square leave it below the least it can be; the surrogate's own
+    number then stands, as uncertain as it is large.
+
     Args:
         rounds: rounds of one run.
         beta: 1/(R T), mol/kJ.
@@ -117,6 +120,14 @@ def uniform_variance(rounds: list[ScoredRound], beta: float) -> Measured:
     first = sum(r.share * _corrected(r, beta, lowest, 1) for r in rounds)
     second = sum(r.share * _corrected(r, beta, lowest, 2) for r in rounds)
     value = second / first**2
+    if value <= 1.0:
+        first, second = (
+            sum(
+                r.share * _plain(r.weight, r.energy, beta, lowest, k) / r.insertions for r in rounds
+            )
+            for k in (1, 2)
+        )
+        return Measured(second / first**2, second / first**2)
     variance = sum(r.share**2 * _ratio_variance(r, beta, lowest, first, second) for r in rounds)
     return Measured(float(value), float(np.sqrt(variance)))
 
@@ -141,15 +152,16 @@ def _ratio_variance(
     return (squares / r.insertions - mean**2) / r.insertions + design
 
 
+def _plain(weight: np.ndarray, energy: np.ndarray, beta: float, lowest: float, power: int) -> float:
+    return float((weight * np.exp(-power * beta * (energy - lowest))).sum())
+
+
 def _corrected(r: ScoredRound, beta: float, lowest: float, power: int) -> float:
     """Return <W^power> over its own scale, corrected by the labels."""
-
-    def factor(energy: np.ndarray) -> np.ndarray:
-        return np.exp(-power * beta * (energy - lowest))
-
     over, surrogate, reference = r.drawn.T
-    change = over * (factor(reference) - factor(surrogate))
-    return float((r.weight * factor(r.energy)).sum() + change.sum()) / r.insertions
+    total = _plain(r.weight, r.energy, beta, lowest, power)
+    total += _plain(over, reference, beta, lowest, power)
+    return (total - _plain(over, surrogate, beta, lowest, power)) / r.insertions
 
 
 @dataclass(frozen=True)
@@ -193,7 +205,7 @@ def importance_sampling(r: ScoredRound, beta: float, tempering: float = 1.0) -> 
     power = (2.0 * log_factor - log_density)[order]
     squares = np.cumsum(r.weight[order] * np.exp(np.minimum(power, LARGEST_EXPONENT)))
     variance = squares / r.insertions * drawn / total**2 - share**2
-    return Tradeoff(1.0 - share, variance)
+    return Tradeoff(1.0 - share, np.maximum(variance, 0.0))
 
 
 def best_tempering(r: ScoredRound, beta: float, target: float) -> tuple[float, float]:

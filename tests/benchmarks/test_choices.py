@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from common.choices import Atoms, clashes, grid_positions, octant_quaternions, ratio
+from common.routed import _outcome
 
 from chem.rotations import random_quaternions, rotate_sites
 from data.records import Host
@@ -67,3 +68,15 @@ def test_ratio_and_its_jackknife_error():
     assert values.mean() == pytest.approx(1.5, abs=0.01)
     stated = np.sqrt(np.mean([f.standard_error**2 for f in found]))
     assert values.std() == pytest.approx(stated, rel=0.15)
+
+
+def test_routing_errs_by_what_is_not_labelled():
+    rng = np.random.default_rng(5)
+    weight, true = rng.uniform(0.5, 2.0, 4000), rng.exponential(1.0, 4000)
+    labels, off, error = _outcome(np.ones(4000, dtype=bool), weight, true, 0.0 * true, 8000)
+    assert (off, error) == (0.0, 0.0)
+    assert labels == pytest.approx(1e6 * weight.sum() / 8000)
+    half = np.arange(4000) % 2 == 0
+    labels, off, error = _outcome(half, weight, true, 0.5 * true, 8000)
+    assert off == pytest.approx(-0.5 * true[~half].sum() / true.sum(), rel=0.02)
+    assert 0 < error < 0.02

@@ -90,3 +90,12 @@ def test_needs_and_errors_are_two_readings_of_one_curve():
     need = way.need(0.05)
     assert way.error(np.array([need]))[0] == pytest.approx(0.05)
     assert Tradeoff(np.array([0.3]), np.array([1.0])).need(0.05) == NEVER
+
+
+def test_labels_that_spoil_the_square_leave_the_surrogates_own():
+    r = population(6)
+    drawn = np.array([[4000.0, -9.0, -2.0]])  # one label, of great weight, far above its surrogate
+    spoilt = ScoredRound(**(vars(r) | {"drawn": drawn, "probability": np.array([0.001])}))
+    found = uniform_variance([spoilt], BETA)
+    assert found.value == pytest.approx(uniform_variance([r], BETA).value)
+    assert found.standard_error == found.value
