@@ -7,8 +7,9 @@
 Runs of widomill are done (or taken up, where their folders are there) and their labels serve all
 ways: no other reference call is made. `common/needs.py` says how each way's error is worked out;
 where a way has a choice (what to leave out, a threshold, a tempering) it gets the best one.
-About 15 s of one core for each run that is there; a run itself costs its labels (CALF-20 0.4 s
-a label, Mg-MOF-74 0.7 s, MFI some 4 s on one core) and 3 to 10 minutes of training and scoring.
+About 15 s of one core for each run that is there. A run itself costs its labels (CPU seconds a
+label with forces: CALF-20 and Mg-MOF-74 under 0.2, MFI 1.6) and some 5 minutes of training and
+scoring.
 """
 
 from __future__ import annotations
