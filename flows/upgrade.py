@@ -20,6 +20,7 @@ from data.store import plain, write_json
 from flows.console import Reporter
 from flows.executors import Executor
 from flows.stages import Stages
+from tasks.check import CheckRecord
 from tasks.context import load_context
 from tasks.upgrade import (
     UpgradeChunk,
@@ -91,55 +92,66 @@ def upgrade_run(
         RunFolderError: there is no finished run with labels.
         SettingsError: the higher level is the run's own.
     """
-    from flows.run import finished_results
-
-    item = settings.item
-    below = finished_results(Path(item.run_dir))
-    if not below:
-        raise RunFolderError(
-            f"{item.run_dir} has no result.json: no run was finished there. Give the folder "
-            "that `widomill henry` wrote (its --out)."
-        )
-    if below[0]["reference"] == settings.reference:
-        raise SettingsError(
-            f"--reference {settings.reference} is the level of the run itself: give a higher one, "
-            "or run `widomill henry` again with more labels."
-        )
+    below = _run_below(settings)
     done = settings.folder / "result.json"
     if done.exists():
         reporter.say(f"{settings.folder} is finished: its results are shown")
         stored: list[dict[str, Any]] = json.loads(done.read_text(encoding="utf-8"))["results"]
         return stored
+    item = settings.item
     stages = Stages(executor, reporter, item.run_dir, f"{below[0]['host']} {below[0]['guest']}")
     check = stages.call(check_upgrade, item, "labels", "check of the higher level")
     reporter.say(f"reference {settings.reference}: {check.message}")
-    drawn = stages.call(draw_upgrade, item, "train", "draw")
-    rows = range(drawn)
-    chunks = [tuple(rows[k : k + CHUNK_SIZE]) for k in range(0, drawn, CHUNK_SIZE)]
-    items = [UpgradeChunk(item, k, chunk) for k, chunk in enumerate(chunks)]
-    labelled = stages.map(label_upgrade, items, "labels", "higher labels", "labels")
+    spent = _label(stages, item)
     answers = stages.call(estimate_upgrade, item, "train", "estimate")
-    paid = sum(r.labels for r in labelled)
-    failures = sum(r.failures for r in labelled)
-    seconds = sum(r.seconds for r in labelled)
-    common = {
-        "labels": paid,
-        "label_failures": failures,
-        "reference_s": seconds,
+    results = []
+    for k, (low, answer) in enumerate(zip(below, answers, strict=True)):
+        result = _result(item, k, low, answer) | spent | _checked(check)
+        result |= {"seed": settings.seed, "warnings": [*check.warnings, *_warnings(result | spent)]}
+        results.append(plain(result))
+    write_json(settings.folder / "settings.json", settings.model_dump(mode="json"))
+    write_json(done, {"results": results})
+    return results
+
+
+def _run_below(settings: UpgradeSettings) -> list[dict[str, Any]]:
+    """Return the results of the run to go on from."""
+    from flows.run import finished_results
+
+    run_dir = Path(settings.item.run_dir)
+    results = finished_results(run_dir)
+    if not results:
+        raise RunFolderError(
+            f"{run_dir} has no result.json: no run was finished there. Give the folder "
+            "that `widomill henry` wrote (its --out)."
+        )
+    if results[0]["reference"] == settings.reference:
+        raise SettingsError(
+            f"--reference {settings.reference} is the level of the run itself: give a higher one, "
+            "or run `widomill henry` again with more labels."
+        )
+    return results
+
+
+def _label(stages: Stages, item: UpgradeItem) -> dict[str, Any]:
+    """Draw and label, and say what was spent."""
+    rows = range(stages.call(draw_upgrade, item, "train", "draw"))
+    chunks = [tuple(rows[k : k + CHUNK_SIZE]) for k in range(0, len(rows), CHUNK_SIZE)]
+    items = [UpgradeChunk(item, k, chunk) for k, chunk in enumerate(chunks)]
+    records = stages.map(label_upgrade, items, "labels", "higher labels", "labels")
+    return {
+        "labels": sum(r.labels for r in records),
+        "label_failures": sum(r.failures for r in records),
+        "reference_s": sum(r.seconds for r in records),
+    }
+
+
+def _checked(check: CheckRecord) -> dict[str, Any]:
+    return {
         "reference_key": check.key,
         "reference_check": check.message,
         "reference_offset_kj_per_mol": check.offset_kj_per_mol,
-        "seed": settings.seed,
     }
-    results = [
-        _result(item, k, low, answer) | common
-        for k, (low, answer) in enumerate(zip(below, answers, strict=True))
-    ]
-    for result in results:
-        result["warnings"] = [*check.warnings, *_warnings(result)]
-    write_json(settings.folder / "settings.json", settings.model_dump(mode="json"))
-    write_json(done, {"results": results})
-    return [plain(result) for result in results]
 
 
 def _result(item: UpgradeItem, k: int, low: dict[str, Any], answer: Upgraded) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from data.records import content_hash
 from data.schemas import LABELS, PLACEMENT_COLUMNS, UPGRADED
 from data.store import read_columns, read_rows, write_rows, write_table
 from data.streams import stream
-from tasks.check import CheckRecord, cache_dir
+from tasks.check import CheckRecord, check_level
 from tasks.context import baseline_model, load_context
 from tasks.estimate import reference_of_routed
 from tasks.insertions import placement
@@ -155,18 +155,8 @@ atexit.register(_reference.cache_clear)
 
 def check_upgrade(item: UpgradeItem) -> CheckRecord:
     """Hold the higher level against its contract; see :mod:`chem.references.selfcheck`."""
-    from chem.references.selfcheck import check_reference
-
-    system, reference = load_context(item.run_dir).system, upgrade_reference(item)
-    check = check_reference(
-        reference,
-        system.host,
-        system.guest,
-        cache_dir=cache_dir(),
-        accept_offset=item.accept_offset,
-    )
-    offset = None if check.passed else check.offset_kj_per_mol
-    return CheckRecord(check.message, offset, reference.warnings, reference.key)
+    system = load_context(item.run_dir).system
+    return check_level(upgrade_reference(item), system, item.accept_offset)
 
 
 def draw_path(folder: str) -> Path:

@@ -6,8 +6,12 @@ Each is stated from the tool's source, see :mod:`peers`; no code of theirs is he
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from data.records import Host
 
 KJ_PER_MOL_PER_EV = 96.48533212331
 GRID_ANGSTROM = 0.15
@@ -40,20 +44,20 @@ class Atoms:
     """The host's atoms and their images, asked for the nearest one.
 
     Args:
-        host: a ``data.records.Host``.
+        host: the framework.
         reach_angstrom: distances up to this are found.
     """
 
-    def __init__(self, host: object, reach_angstrom: float) -> None:
+    def __init__(self, host: Host, reach_angstrom: float) -> None:
         from scipy.spatial import cKDTree
 
-        lattice = np.asarray(host.lattice_angstrom)  # type: ignore[attr-defined]
+        lattice = host.lattice_angstrom
         heights = 1.0 / np.linalg.norm(np.linalg.inv(lattice), axis=0)
         margin = reach_angstrom / heights
         counts = np.ceil(margin).astype(int)
         shifts = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in counts)), -1).reshape(-1, 3)
-        images = (host.fractional[None] + shifts[:, None]).reshape(-1, 3)  # type: ignore[attr-defined]
-        elements = np.tile(np.array(host.elements), len(shifts))  # type: ignore[attr-defined]
+        images = (host.fractional[None] + shifts[:, None]).reshape(-1, 3)
+        elements = np.tile(np.array(host.elements), len(shifts))
         near = ((images > -margin) & (images < 1.0 + margin)).all(axis=1)
         self.reach_angstrom = reach_angstrom
         self._lattice = lattice
