@@ -113,6 +113,20 @@ INSERTIONS = _schema(
     ],
 )
 
+UPGRADED = _schema(
+    "upgraded",
+    "Labelled insertions of a finished run that were drawn for a higher reference level.",
+    [
+        _field("round", pa.int32(), "1", "round that labelled it at the run's level"),
+        _field("insertion", pa.int64(), "1", "number of the insertion within its table"),
+        *_PLACEMENT,
+        _field("baseline_kj_per_mol", pa.float64(), KJ, "classical energy"),
+        _field("low_kj_per_mol", pa.float64(), KJ, "label at the run's level; surrogate if failed"),
+        _field("second_probability", pa.float64(), "1", "known probability of this second draw"),
+        _field("label_key", pa.string(), "", "content address of the label at the higher level"),
+    ],
+)
+
 LABELS = _schema(
     "labels",
     "Reference interaction energies, addressed by content.",

@@ -31,6 +31,7 @@ from flows.cli_options import (
     TemperaturesK,
     Workers,
 )
+from flows.cli_upgrade import register as register_upgrade
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -253,6 +254,7 @@ def show(
 
 
 register(app)
+register_upgrade(app)
 
 
 def main() -> None:

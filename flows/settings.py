@@ -182,7 +182,7 @@ class IsothermSettings(SystemSettings):
         return "isotherm"
 
 
-AnySettings = TypeVar("AnySettings", bound=SystemSettings)
+AnySettings = TypeVar("AnySettings", bound=BaseModel)
 
 
 def make_settings(**values: Any) -> HenrySettings:
