@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
+from chem.estimator import beta_mol_per_kj
 from flows.report import style
-from flows.report.levels import relevance, z_scores
+from flows.report.levels import WINDOW_RT, relevance
 from flows.report.load import Run, Unseen
 from flows.report.style import ANSWER, INK, MUTED, SURROGATE, dress, legend, new_figure
 from tasks.validation import read_validation
@@ -56,7 +57,7 @@ def section(run: Run, unseen: Unseen) -> dict[str, Any]:
     first = run.results[0]["temperature_k"]
     rounds = watched(run, unseen, first)
     drawings = {
-        "reliability": (reliability(unseen), "Realised error against predicted error"),
+        "reliability": (reliability(unseen, first), "Realised error against predicted error"),
         "watch": (watch(rounds), "Errors of fit and of held out labels by round"),
     }
     pictures = {
@@ -85,17 +86,23 @@ def _rms(values: np.ndarray, weights: np.ndarray) -> float:
     return float(np.sqrt((weights * values**2).sum() / total)) if total > 0 else float("nan")
 
 
-def reliability(unseen: Unseen) -> Figure | None:
+def reliability(unseen: Unseen, temperature_k: float) -> Figure | None:
     """Draw realised against predicted error, and the share inside against the share expected.
 
-    None with too few labels.
+    Insertions predicted more than 11 RT above the deepest are left out: their errors are those of
+    a wall, and matter to nobody. None with too few labels.
     """
-    if len(z_scores(unseen)) < FEWEST_LABELS:
+    mean, sd = unseen.surrogate_kj_per_mol, unseen.sd_kj_per_mol
+    chosen = unseen.learned & (sd > 0)
+    highest = mean[chosen].min(initial=np.inf) + WINDOW_RT / beta_mol_per_kj(temperature_k)
+    chosen &= mean <= highest
+    if chosen.sum() < FEWEST_LABELS:
         return None
+    error = (unseen.reference_kj_per_mol - mean)[chosen]
     figure = new_figure(7.4, 3.7)
     left, right = figure.subplots(1, 2)
-    _draw_bins(left, unseen)
-    _draw_shares(right, np.sort(np.abs(z_scores(unseen))))
+    _draw_bins(left, sd[chosen], error)
+    _draw_shares(right, np.abs(error / sd[chosen]))
     return figure
 
 
@@ -121,10 +128,7 @@ def binned(sd: np.ndarray, error: np.ndarray) -> np.ndarray:
     return np.array(rows)
 
 
-def _draw_bins(axes: Axes, unseen: Unseen) -> None:
-    chosen = unseen.learned & (unseen.sd_kj_per_mol > 0)
-    sd = unseen.sd_kj_per_mol[chosen]
-    error = (unseen.reference_kj_per_mol - unseen.surrogate_kj_per_mol)[chosen]
+def _draw_bins(axes: Axes, sd: np.ndarray, error: np.ndarray) -> None:
     bins = np.maximum(binned(sd, error), 1e-6)
     size = np.maximum(np.abs(error), 0.2 * bins.min())
     axes.plot(sd, size, ".", color=MUTED, alpha=0.35, markersize=4, label="labels")

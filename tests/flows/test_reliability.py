@@ -21,7 +21,7 @@ def labels(count: int, factor: float) -> Unseen:
     """Labels whose errors are normal, ``factor`` times as large as predicted."""
     rng = np.random.default_rng(0)
     sd = np.exp(rng.normal(-0.5, 0.7, count))
-    reference = rng.normal(-30.0, 3.0, count)
+    reference = rng.normal(-30.0, 1.0, count)
     error = factor * sd * rng.normal(size=count)
     return Unseen(np.full(count, 2), reference, reference + error, sd, reference)
 
@@ -40,17 +40,26 @@ def test_bins_give_the_ratio_of_realised_to_predicted_errors(factor: float) -> N
 
 
 def test_few_labels_make_no_picture() -> None:
-    assert reliability(labels(15, 1.0)) is None
-    assert reliability(labels(16, 1.0)) is not None
+    assert reliability(labels(15, 1.0), 298.15) is None
+    assert reliability(labels(16, 1.0), 298.15) is not None
     rounds = [Watched(2, FOUND, 20, 0.5, 0.4)]
     assert watch(rounds) is None
     assert watch([*rounds, Watched(3, None, 20, 0.5, 0.4)]) is None
     assert watch([*rounds, Watched(3, FOUND, 20, 0.5, 0.4)]) is not None
 
 
+def test_walls_are_left_out_by_what_was_predicted_not_by_what_came_out() -> None:
+    found = labels(30, 1.0)
+    wall = found.surrogate_kj_per_mol + np.where(np.arange(30) < 15, 60.0, 0.0)
+    high = Unseen(found.round, wall, wall, found.sd_kj_per_mol, wall)
+    assert reliability(high, 298.15) is None
+    mistaken = Unseen(found.round, wall, found.surrogate_kj_per_mol, found.sd_kj_per_mol, wall)
+    assert reliability(mistaken, 298.15) is not None
+
+
 def test_the_curve_of_shares_is_the_share_within_each_interval() -> None:
     unseen = labels(3000, 2.0)
-    figure = reliability(unseen)
+    figure = reliability(unseen, 298.15)
     assert figure is not None
     (curve,) = [line for line in figure.axes[1].lines if line.get_label() == "surrogate"]
     expected, share = (np.asarray(values, dtype=float) for values in curve.get_data())
