@@ -103,7 +103,7 @@ def measure(host: str, arguments: argparse.Namespace) -> dict[str, Any]:
         parts = split(given, labels, max(arguments.sizes), seed)
         found["test"].append(len(parts.test))
         one_seed(given, labels, parts, arguments, seed, found)
-        print(f"{host}: seed {seed} done", flush=True)
+        print(f"{host}: seed {seed} done\n{table(host, found, arguments)}", flush=True)
     return found
 
 
