@@ -21,6 +21,7 @@ import sys
 import time
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ TEST_SHARE = 0.25
 OURS = ("widomill, energies", "widomill, energies and forces")
 OWN_RADIAL = ("own head, radial only, energies", "own head, radial only, energies and forces")
 CLASSICAL = "classical alone"
+NEEDED = "The plain regressors need scikit-learn: pip install scikit-learn (or give --only-ours)."
 DROPPED_RT, CLIP_BELOW_RT = 35.0, 2.0
 
 
@@ -58,10 +60,14 @@ class Split:
 def main() -> int:
     """Measure, print and store table and picture."""
     arguments = _arguments()
+    if find_spec("sklearn") is None and not arguments.only_ours:
+        print(NEEDED, file=sys.stderr)
+        return 2
     import torch
 
     torch.set_num_threads(1)
-    machine = describe() | {name: metadata.version(name) for name in ("torch", "scikit-learn")}
+    packages = ["torch"] + ["scikit-learn"] * (not arguments.only_ours)
+    machine = describe() | {name: metadata.version(name) for name in packages}
     print("\n".join(as_lines(machine)) + "\n", flush=True)
     scores: dict[str, dict[str, Any]] = {}
     for host in arguments.hosts:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from ml.surrogate import Surrogate
 
 CANDIDATES = 200_000
-PRETRAINING = 6000  # as in tasks.training
 FIRST_STAGE = (("baseline", 3.0, 400), ("baseline", 1.0, 150), ("baseline", 6.0, 100))
 SECOND_STAGE = (("surrogate", 1.0, 600), ("surrogate", 2.0, 250), ("surrogate", 4.0, 250))
 CEILING_KJ_PER_MOL = 300.0
@@ -114,10 +113,10 @@ def mixed_rows(
 def pretrained(given: Problem, seed: int, members: int | None = None) -> tuple[Encoder, ...]:
     """Return encoders pretrained as in a run."""
     from ml.training import pretrain_encoders
-    from tasks.training import MEMBERS
+    from tasks.training import MEMBERS, PRETRAINING_INSERTIONS
 
     order = np.argsort(given.baseline_kj_per_mol, kind="stable")
-    rows = np.sort(order[:PRETRAINING])
+    rows = np.sort(order[:PRETRAINING_INSERTIONS])
     return pretrain_encoders(
         given.arrays,
         given.sites,
