@@ -8,6 +8,7 @@ observations with the features held fixed.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 
@@ -25,6 +26,7 @@ LENGTH_PRIOR = (math.log(1.5), 0.8)
 NOISE_PRIOR = (math.log(0.4), 1.0)
 SLOPE_NOISE_PRIOR = (math.log(2.0), 1.0)
 LEAST_NOISE = 0.05
+LEAST_SLOPE_NOISE = 0.1
 
 
 def fit_kernel(blocks: tuple[Block, ...], observed: Observations, *, steps: int = 40) -> Kernel:
@@ -99,10 +101,12 @@ def _refine_noise(
     count = len(blocks)
     start = (max(kernel.noise[0], 0.2), *kernel.noise[1:])
     initial = torch.log(torch.tensor([*kernel.amplitudes, *start], dtype=torch.float64))
+    least = torch.tensor((LEAST_NOISE, LEAST_SLOPE_NOISE, LEAST_SLOPE_NOISE), dtype=torch.float64)
 
     def objective(theta: Tensor) -> Tensor:
         scales = system.scales(torch.exp(theta[:count]))
-        evidence = system.posterior(scales, torch.exp(theta[count:])).log_evidence
+        noise = torch.hypot(torch.exp(theta[count:]), least)
+        evidence = system.posterior(scales, noise, stabilised=True).log_evidence
         penalty = _penalty(theta[:count], AMPLITUDE_PRIOR) + _penalty(theta[count], NOISE_PRIOR)
         return penalty + _penalty(theta[count + 1 :], SLOPE_NOISE_PRIOR) - evidence
 
@@ -110,8 +114,8 @@ def _refine_noise(
     if not math.isfinite(value):
         return kernel
     numbers = [float(x) for x in torch.exp(theta)]
-    noise = (numbers[count], numbers[count + 1], numbers[count + 2])
-    return Kernel(tuple(numbers[:count]), kernel.lengths, noise)
+    first, second, third = torch.hypot(torch.exp(theta[count:]), least).tolist()
+    return Kernel(tuple(numbers[:count]), kernel.lengths, (first, second, third))
 
 
 def _penalty(values: Tensor, prior: tuple[float, float]) -> Tensor:
@@ -121,21 +125,22 @@ def _penalty(values: Tensor, prior: tuple[float, float]) -> Tensor:
 def _minimise(
     objective: Callable[[Tensor], Tensor], initial: Tensor, steps: int
 ) -> tuple[float, Tensor]:
-    """Minimise with L-BFGS; returns an infinite value when the factorisation breaks down."""
+    """Minimise with L-BFGS, as far as the factorisation holds; infinite where it never does."""
+    best = (math.inf, initial.clone())
     theta = initial.clone().requires_grad_()
     optimiser = torch.optim.LBFGS(
         [theta], lr=0.5, max_iter=steps, tolerance_change=1e-3, line_search_fn="strong_wolfe"
     )
 
     def closure() -> Tensor:
+        nonlocal best
         optimiser.zero_grad()
         value = objective(theta)
+        if float(value.detach()) < best[0]:
+            best = (float(value.detach()), theta.detach().clone())
         value.backward()
         return value
 
-    try:
+    with contextlib.suppress(RuntimeError):  # torch's own where a Cholesky factor does not exist
         optimiser.step(closure)
-        with torch.no_grad():
-            return float(objective(theta)), theta.detach().clone()
-    except RuntimeError:  # torch raises its subclass when a Cholesky factor does not exist
-        return math.inf, initial.clone()
+    return best
