@@ -27,10 +27,16 @@ NOISE_PRIOR = (math.log(0.4), 1.0)
 SLOPE_NOISE_PRIOR = (math.log(2.0), 1.0)
 LEAST_NOISE = 0.05
 LEAST_SLOPE_NOISE = 0.1
+WITH_LEARNED = 3
+NEGLIGIBLE = 1e-3
 
 
 def fit_kernel(blocks: tuple[Block, ...], observed: Observations, *, steps: int = 40) -> Kernel:
     """Return the hyperparameters of highest (penalised) evidence.
+
+    Lengths are those of the energies alone, so where forces are known the learned descriptors
+    may turn out to mislead: they are then left out, if the evidence of all observations is higher
+    without them.
 
     Args:
         blocks: descriptor blocks of the labels, with slopes when forces are given.
@@ -46,7 +52,17 @@ def fit_kernel(blocks: tuple[Block, ...], observed: Observations, *, steps: int 
     kernel = _fit_energies(*_subset(blocks, observed), steps=steps)
     if observed.force is None and observed.torque is None:
         return kernel
-    return _refine_noise(blocks, observed, kernel, steps=steps)
+    value, kernel = _refine_noise(blocks, observed, kernel, steps=steps)
+    if len(blocks) < WITH_LEARNED:
+        return kernel
+    plain = _fit_energies(*_subset(blocks[:-1], observed), steps=steps)
+    plain_value, plain = _refine_noise(blocks[:-1], observed, plain, steps=steps)
+    return kernel if value <= plain_value else _without_last(plain, kernel.lengths[-1])
+
+
+def _without_last(kernel: Kernel, length: float) -> Kernel:
+    """Return a kernel of one more component, which counts for nothing."""
+    return Kernel((*kernel.amplitudes, NEGLIGIBLE), (*kernel.lengths, length), kernel.noise)
 
 
 def _subset(
@@ -96,7 +112,8 @@ def _energy_evidence(blocks: tuple[Block, ...], observed: Observations, theta: T
 
 def _refine_noise(
     blocks: tuple[Block, ...], observed: Observations, kernel: Kernel, *, steps: int
-) -> Kernel:
+) -> tuple[float, Kernel]:
+    """Return the negative penalised evidence of all observations and the refined kernel."""
     system = LinearSystem.build(blocks, observed, select_centres(blocks, kernel), kernel.lengths)
     count = len(blocks)
     start = (max(kernel.noise[0], 0.2), *kernel.noise[1:])
@@ -112,10 +129,11 @@ def _refine_noise(
 
     value, theta = _minimise(objective, initial, steps)
     if not math.isfinite(value):
-        return kernel
+        return math.inf, kernel
+    value += float(_penalty(torch.log(torch.tensor(kernel.lengths)), LENGTH_PRIOR))
     numbers = [float(x) for x in torch.exp(theta)]
     first, second, third = torch.hypot(torch.exp(theta[count:]), least).tolist()
-    return Kernel(tuple(numbers[:count]), kernel.lengths, (first, second, third))
+    return value, Kernel(tuple(numbers[:count]), kernel.lengths, (first, second, third))
 
 
 def _penalty(values: Tensor, prior: tuple[float, float]) -> Tensor:
