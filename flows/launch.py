@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from flows.settings import AnySettings, HenrySettings, IsothermSettings
+from flows.settings import HenrySettings, IsothermSettings, SystemKind
 
 Result = TypeVar("Result")
 
@@ -61,9 +61,9 @@ def _plain(settings: HenrySettings) -> list[dict[str, Any]]:
 
 
 def _orchestrated(
-    settings: AnySettings,
-    check: Callable[[AnySettings], object],
-    import_flow: Callable[[], Callable[[AnySettings], Result]],
+    settings: SystemKind,
+    check: Callable[[SystemKind], object],
+    import_flow: Callable[[], Callable[[SystemKind], Result]],
 ) -> Result:
     """Run a flow on a server of its own, or the user's.
 

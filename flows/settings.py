@@ -183,6 +183,7 @@ class IsothermSettings(SystemSettings):
 
 
 AnySettings = TypeVar("AnySettings", bound=BaseModel)
+SystemKind = TypeVar("SystemKind", bound=SystemSettings)
 
 
 def make_settings(**values: Any) -> HenrySettings:

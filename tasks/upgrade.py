@@ -191,14 +191,15 @@ def draw_upgrade(item: UpgradeItem) -> int:
 
 def _draw(item: UpgradeItem, some: list[LabelledRound], most: int) -> list[dict[str, Any]]:
     """Draw from some rounds together, in proportion to what a label is expected to change."""
-    from ml.routing import draw, route
+    from ml.routing import Believed, draw, route
 
     context = load_context(item.run_dir)
     weight = np.concatenate([r.share / r.insertions * r.weight / r.probability for r in some])
     low = np.concatenate([r.known_kj_per_mol for r in some])
     spread = np.full(len(low), EXPECTED_SPREAD_KJ_PER_MOL)
     wanted = float(min(most, len(low)))
-    routing = route(context.temperatures_k, weight, low, spread, wanted, item.explore_share)
+    believed = Believed(weight, low, spread, low)
+    routing = route(context.temperatures_k, believed, wanted, item.explore_share)
     host, guest = context.system.host, context.system.guest
     rng = stream(item.seed, host.hash, guest.hash, "upgrade", item.reference, some[0].number)
     chosen, probability = draw(rng, routing.probability, most)
