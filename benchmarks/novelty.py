@@ -207,15 +207,15 @@ def _components(known: np.ndarray, new: np.ndarray) -> np.ndarray:
 
 def examine(found: Population, temperature_k: float) -> dict[str, Any]:
     """Return partial correlations and the variance with each signal over that without."""
-    from ml.routing import error_factor, route
+    from ml.routing import Believed, cautious_energy, error_factor, route
 
     thermal = _thermal(temperature_k)
     near = found.energy < found.energy.min() + RELEVANT_RT * thermal
     weight = found.weight
-    base = route(
-        [temperature_k], weight, found.mean, found.sd, ROUTED_LABELS, EXPLORE_SHARE
-    ).probability
-    terms = weight * (np.exp(-found.energy / thermal) - np.exp(-found.mean / thermal))
+    stands = cautious_energy(found.mean, found.sd, temperature_k)
+    believed = Believed(weight, found.mean, found.sd, stands)
+    base = route([temperature_k], believed, ROUTED_LABELS, EXPLORE_SHARE).probability
+    terms = weight * (np.exp(-found.energy / thermal) - np.exp(-stands / thermal))
     plain = _variance(terms, base)
     ideal = _scaled(np.abs(terms) + 1e-3 * np.abs(terms).max(), ROUTED_LABELS)
     size = error_factor(1.0 / thermal, found.sd)

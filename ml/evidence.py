@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ml.descriptors import Block
-from ml.heads import Kernel, LinearSystem, Observations, select_centres
+from ml.heads import NEGLIGIBLE_KJ_PER_MOL, Kernel, LinearSystem, Observations, select_centres
 from ml.kernels import gram
 
 MOST_LABELS = 300
@@ -28,7 +28,6 @@ SLOPE_NOISE_PRIOR = (math.log(2.0), 1.0)
 LEAST_NOISE = 0.05
 LEAST_SLOPE_NOISE = 0.1
 WITH_LEARNED = 3
-NEGLIGIBLE = 1e-3
 
 
 def fit_kernel(blocks: tuple[Block, ...], observed: Observations, *, steps: int = 40) -> Kernel:
@@ -62,7 +61,9 @@ def fit_kernel(blocks: tuple[Block, ...], observed: Observations, *, steps: int 
 
 def _without_last(kernel: Kernel, length: float) -> Kernel:
     """Return a kernel of one more component, which counts for nothing."""
-    return Kernel((*kernel.amplitudes, NEGLIGIBLE), (*kernel.lengths, length), kernel.noise)
+    return Kernel(
+        (*kernel.amplitudes, NEGLIGIBLE_KJ_PER_MOL), (*kernel.lengths, length), kernel.noise
+    )
 
 
 def _subset(

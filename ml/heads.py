@@ -19,7 +19,12 @@ from ml.descriptors import Block
 from ml.kernels import bell_at_zero, cross, cross_slopes, prior_variance, tied
 
 JITTER = 1e-8
-MAX_INDUCING = 768
+FEW_INDUCING = 768
+MOST_INDUCING = 1536
+INDUCING_PER_LABEL = 4
+"""Inducing points: that many per label, between the two bounds; scoring costs in proportion."""
+NEGLIGIBLE_KJ_PER_MOL = 1e-3
+FEWEST_INDUCING = 8
 PROBE_STEP = 0.3
 LEAST_GAIN = 1e-6
 LEAST_SHARE = 1e-13
@@ -190,13 +195,18 @@ def select_centres(blocks: tuple[Block, ...], kernel: Kernel) -> tuple[tuple[Ten
 
     Sites of the labels come first. Forces and torques say how the correction changes around
     a label, which kernels centred on labels alone express poorly; so where slopes are known
-    the remaining places go to points a step (0.3 angstrom or radian) away from labels.
+    the remaining places go to points a step (0.3 angstrom or radian) away from labels. Components
+    that count for nothing leave their places to the others.
     """
     chosen = []
-    most = MAX_INDUCING // len(blocks)
-    for block, length in zip(blocks, kernel.lengths, strict=True):
-        labels = tuple(values.flatten(0, 1) for values in block.values)
-        centres = _best(labels, length, most)
+    idle = [amplitude <= NEGLIGIBLE_KJ_PER_MOL for amplitude in kernel.amplitudes]
+    labels = len(blocks[0].values[0])
+    total = min(MOST_INDUCING, max(FEW_INDUCING, INDUCING_PER_LABEL * labels))
+    share = total // max(1, idle.count(False))
+    for block, length, useless in zip(blocks, kernel.lengths, idle, strict=True):
+        most = FEWEST_INDUCING if useless else share
+        sites = tuple(values.flatten(0, 1) for values in block.values)
+        centres = _best(sites, length, most)
         room = most - sum(len(part) for part in centres)
         if block.slopes is not None and room > 0:
             extra = _best(_probes(block), length, room, centres)
@@ -335,7 +345,7 @@ def _stable_cholesky(matrix: Tensor) -> Tensor:
         factor, failed = torch.linalg.cholesky_ex(matrix + rise * eye)
         rise *= 10.0
     if int(failed):
-        raise ValueError("the labels or their descriptors are not finite")
+        raise torch.linalg.LinAlgError("the labels or their descriptors are not finite")
     return factor
 
 

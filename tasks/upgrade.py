@@ -111,7 +111,7 @@ def low_rounds(run_dir: str, temperature_index: int) -> list[LabelledRound]:
                 table_variance=(row["table_error"] / prefactor) ** 2,
                 effective_samples=row["effective_samples"],
                 weight=routed["proposal_weight"],
-                surrogate_kj_per_mol=routed["surrogate_kj_per_mol"],
+                surrogate_kj_per_mol=routed["prediction_kj_per_mol"],
                 low_kj_per_mol=low,
                 probability=routed["routing_probability"],
                 second_probability=np.full(count, np.nan),

@@ -67,7 +67,7 @@ def scored_rounds(folder: Path, temperature_k: float) -> list[ScoredRound]:
     from data.store import read_columns, read_rows
     from tasks.estimate import reference_of_routed
 
-    wanted = ["round", "overlap", "proposal_weight", "surrogate_kj_per_mol", "baseline_kj_per_mol"]
+    wanted = ["round", "overlap", "proposal_weight", "prediction_kj_per_mol", "baseline_kj_per_mol"]
     found = []
     for row in read_rows(folder / "rounds.parquet"):
         if abs(row["temperature_k"] - temperature_k) > 1e-6:
@@ -81,7 +81,7 @@ def scored_rounds(folder: Path, temperature_k: float) -> list[ScoredRound]:
         weight, energy, baseline = (columns[name][free] for name in wanted[2:])
         routed, reference = reference_of_routed(str(folder), row["round"])
         probability = routed["routing_probability"]
-        surrogate = routed["surrogate_kj_per_mol"]
+        surrogate = routed["prediction_kj_per_mol"]
         known = np.where(np.isfinite(reference), reference, surrogate)
         drawn = np.stack([routed["proposal_weight"] / probability, surrogate, known], axis=1)
         share = row["combination_weight"]

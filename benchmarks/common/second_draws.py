@@ -73,13 +73,15 @@ def _many(full: list[LabelledRound], deciding: int, size: int, count: int) -> Dr
 
 def _drawn(rounds: list[LabelledRound], most: int, rng: np.random.Generator) -> list[LabelledRound]:
     """Return rounds with a new second draw, as the upgrade makes it."""
-    from ml.routing import draw, route
+    from ml.routing import Believed, draw, route
     from tasks.upgrade import EXPECTED_SPREAD_KJ_PER_MOL
 
     weight = np.concatenate([r.share / r.insertions * r.weight / r.probability for r in rounds])
     low = np.concatenate([r.known_kj_per_mol for r in rounds])
     spread = np.full(len(low), EXPECTED_SPREAD_KJ_PER_MOL)
-    routing = route((TEMPERATURE_K,), weight, low, spread, float(min(most, len(low))), 0.15)
+    routing = route(
+        (TEMPERATURE_K,), Believed(weight, low, spread, low), float(min(most, len(low))), 0.15
+    )
     chosen, probability = draw(rng, routing.probability, most)
     taken = np.isin(np.arange(len(low)), chosen)
     found, start = [], 0

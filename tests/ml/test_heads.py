@@ -9,7 +9,7 @@ from scipy.stats import multivariate_normal
 
 from ml import heads
 from ml.descriptors import Block, rigid_moves
-from ml.evidence import NEGLIGIBLE, _minimise, fit_kernel
+from ml.evidence import _minimise, fit_kernel
 from ml.heads import (
     Kernel,
     LinearSystem,
@@ -171,7 +171,7 @@ def test_centres_are_distinct_and_explain_the_candidates() -> None:
 
 
 def test_places_are_shared_among_types(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heads, "MAX_INDUCING", 30)
+    monkeypatch.setattr(heads, "MOST_INDUCING", 30)
     rng = np.random.default_rng(0)
     lively = torch.as_tensor(rng.normal(size=(40, 2, 4)))
     dull = torch.as_tensor(0.01 * rng.normal(size=(40, 1, 4)))
@@ -244,6 +244,6 @@ def test_learned_descriptors_are_left_out_where_forces_contradict_them() -> None
     ones = torch.ones(24, dtype=torch.float64)
     observed = Observations(energy, -slope[:, :3], -slope[:, 3:], ones)
     misled = fit_kernel((good, good, wrong), observed)
-    assert misled.amplitudes[2] == NEGLIGIBLE
+    assert misled.amplitudes[2] == heads.NEGLIGIBLE_KJ_PER_MOL
     helped = fit_kernel((wrong, wrong, good), observed)
     assert helped.amplitudes[2] > 1.0
