@@ -320,6 +320,8 @@ def draw(cases: list[dict[str, Any]], path: Path) -> None:
         sizes = sorted({c["labels"] for c in cases})
         axis.set_xticks(sizes, [str(s) for s in sizes])
         axis.set_xticks([], minor=True)
+        axis.set_yticks([0.5, 0.7, 1.0, 1.4, 2.0], ["0.5", "0.7", "1", "1.4", "2"])
+        axis.set_yticks([], minor=True)
         axis.set(title=f"CO2 in {host}", xlabel="labels fitted")
         axis.grid(alpha=0.3)
     panels[0].set_ylabel("labels needed, with signal over without")
