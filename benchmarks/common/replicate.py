@@ -56,7 +56,7 @@ SITE_ERROR = 6.0
 EXPLORE = (0.5, 0.15)
 TAUGHT = 30_000
 MIN_ROUNDS = 3
-MIN_LABELS = 10
+MIN_LABELS = 100
 
 
 @dataclass(frozen=True)
