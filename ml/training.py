@@ -63,7 +63,7 @@ class LabelSet:
 
 
 @dataclass(frozen=True)
-class _Edges:
+class Edges:
     """Basis values and host atoms of every site of the training insertions, by type."""
 
     weights: tuple[Tensor, ...]
@@ -116,8 +116,8 @@ def pretrain_encoders(
     if keep.sum() < FEWEST_INSERTIONS:
         seeds = (1_000_003 * seed + member for member in range(members))
         return tuple(new_encoder(host, guest, settings, 1, seed=s).eval() for s in seeds)
-    edges = _gather_edges(host, guest, fractional[keep], quaternions[keep], settings, device)
-    goal = torch.as_tensor(_squash(targets[keep]), dtype=torch.float32, device=device)
+    edges = gather_edges(host, guest, fractional[keep], quaternions[keep], settings, device)
+    goal = torch.as_tensor(compress_walls(targets[keep]), dtype=torch.float32, device=device)
     encoders = []
     for member in range(members):
         generator = torch.Generator().manual_seed(1_000_003 * seed + member)
@@ -144,20 +144,20 @@ def new_encoder(
         return Encoder(guest.type_names, elements, settings, targets)
 
 
-def _squash(energies: np.ndarray) -> np.ndarray:
+def compress_walls(energies: np.ndarray) -> np.ndarray:
     above = np.maximum(energies - CLIP_KJ_PER_MOL, 0.0)
     low = np.minimum(energies, CLIP_KJ_PER_MOL)
     return low + SOFTNESS_KJ_PER_MOL * np.log1p(above / SOFTNESS_KJ_PER_MOL)
 
 
-def _gather_edges(
+def gather_edges(
     host: HostArrays,
     guest: GuestSites,
     fractional: np.ndarray,
     quaternions: np.ndarray,
     settings: EncoderSettings,
     device: str,
-) -> _Edges:
+) -> Edges:
     """Evaluate the radial basis once: the geometry does not change during training."""
     neighbours = SiteNeighbours.build(host, settings.site_basis.cutoff_angstrom)
     positions, _ = place_sites(
@@ -175,10 +175,10 @@ def _gather_edges(
         shape = (len(sites), sites.shape[1], *basis.shape[1:])
         weights.append(basis.reshape(shape).to(device))
         atoms.append(index.reshape(shape[:3]).to(device))
-    return _Edges(tuple(weights), tuple(atoms))
+    return Edges(tuple(weights), tuple(atoms))
 
 
-def _moments(edges: _Edges, rows: Tensor, channels: Tensor) -> list[Tensor]:
+def site_moments(edges: Edges, rows: Tensor, channels: Tensor) -> list[Tensor]:
     moments = []
     for weights, atoms in zip(edges.weights, edges.atoms, strict=True):
         basis = weights[rows].flatten(0, 1)
@@ -186,9 +186,9 @@ def _moments(edges: _Edges, rows: Tensor, channels: Tensor) -> list[Tensor]:
     return moments
 
 
-def _energies(encoder: Encoder, edges: _Edges, rows: Tensor, channels: Tensor) -> Tensor:
+def batch_energies(encoder: Encoder, edges: Edges, rows: Tensor, channels: Tensor) -> Tensor:
     total: Tensor | None = None
-    for kind, moments in enumerate(_moments(edges, rows, channels)):
+    for kind, moments in enumerate(site_moments(edges, rows, channels)):
         per_site = encoder.readout(encoder.describe(moments, kind))
         energy = per_site.reshape(len(rows), -1, per_site.shape[1]).sum(dim=1)
         total = energy if total is None else total + energy
@@ -197,25 +197,25 @@ def _energies(encoder: Encoder, edges: _Edges, rows: Tensor, channels: Tensor) -
     return total
 
 
-def _set_input_scale(encoder: Encoder, host: HostArrays, edges: _Edges) -> None:
+def _set_input_scale(encoder: Encoder, host: HostArrays, edges: Edges) -> None:
     """Fix the input scale from the first insertions, so that all inputs start comparable."""
     with torch.no_grad():
         rows = torch.arange(min(512, len(edges.weights[0])), device=edges.weights[0].device)
-        moments = _moments(edges, rows, encoder.host_channels(host))
-        encoder.scale = _spread(torch.cat([m.flatten(1) for m in moments]))
+        moments = site_moments(edges, rows, encoder.host_channels(host))
+        encoder.scale = spread_of(torch.cat([m.flatten(1) for m in moments]))
 
 
-def _set_output_scales(encoder: Encoder, host: HostArrays, edges: _Edges, rows: Tensor) -> None:
+def _set_output_scales(encoder: Encoder, host: HostArrays, edges: Edges, rows: Tensor) -> None:
     """Store how much radial moments and descriptors vary over accessible insertions."""
     with torch.no_grad():
-        every = _moments(edges, rows, encoder.host_channels(host))
+        every = site_moments(edges, rows, encoder.host_channels(host))
         flags = [m[:, :, encoder.settings.channels :].flatten(1) for m in every]
         deep = [encoder.describe(m, kind) for kind, m in enumerate(every)]
-        encoder.radial_scale = torch.stack([_spread(f) for f in flags])
-        encoder.descriptor_scale = torch.stack([_spread(d) for d in deep])
+        encoder.radial_scale = torch.stack([spread_of(f) for f in flags])
+        encoder.descriptor_scale = torch.stack([spread_of(d) for d in deep])
 
 
-def _spread(values: Tensor) -> Tensor:
+def spread_of(values: Tensor) -> Tensor:
     """Return the standard deviation of each column, none much smaller than the largest."""
     spread = values.std(dim=0)
     return spread.clamp(min=max(SMALLEST_SCALE * float(spread.max()), 1e-6))
@@ -224,7 +224,7 @@ def _spread(values: Tensor) -> Tensor:
 def _train(
     encoder: Encoder,
     host: HostArrays,
-    edges: _Edges,
+    edges: Edges,
     goal: Tensor,
     steps: int,
     batch: int,
@@ -241,7 +241,7 @@ def _train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps)
     for step in range(steps):
         rows = torch.randint(len(goal), (batch,), generator=generator).to(device)
-        predicted = _energies(encoder, edges, rows, encoder.channels(numbers, graph))
+        predicted = batch_energies(encoder, edges, rows, encoder.channels(numbers, graph))
         loss = torch.nn.functional.smooth_l1_loss(predicted / spread, goal[rows] / spread, beta=0.2)
         optimiser.zero_grad()
         loss.backward()
