@@ -100,7 +100,7 @@ def loop_results(
             "reference_s": clock.reference_s,
         }
         result["verdict"] = _verdict(result)
-        result["warnings"] = _warnings(result, context, outcome.check.warnings)
+        result["warnings"] = _warnings(result, context, outcome.check.warnings + _watched(last))
         results.append(result)
     return results
 
@@ -233,6 +233,12 @@ def _warnings(result: dict[str, Any], context: RunContext, reference: tuple[str,
             "insertions keep the surrogate's energy"
         )
     return found
+
+
+def _watched(last: RoundLog) -> tuple[str, ...]:
+    """Return what the watch over the last surrogate has to say."""
+    found = last.fit.validation
+    return (found.warning,) if found and found.warning else ()
 
 
 def _closed(result: dict[str, Any]) -> bool:

@@ -9,6 +9,7 @@ points, so energies, forces and torques are all exact linear observations of the
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +23,7 @@ MAX_INDUCING = 768
 PROBE_STEP = 0.3
 LEAST_GAIN = 1e-6
 LEAST_SHARE = 1e-13
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,8 @@ def fit_head(blocks: tuple[Block, ...], observed: Observations, kernel: Kernel) 
     centres = select_centres(blocks, kernel)
     system = LinearSystem.build(blocks, observed, centres, kernel.lengths)
     scales = system.scales(torch.tensor(kernel.amplitudes, dtype=torch.float64))
-    posterior = system.posterior(scales, torch.tensor(kernel.noise, dtype=torch.float64))
+    noise = torch.tensor(kernel.noise, dtype=torch.float64)
+    posterior = system.posterior(scales, noise, stabilised=True)
     root = system.unwhiten * scales
     eye = torch.eye(len(scales), dtype=torch.float64, device=root.device)
     return Head(
@@ -296,21 +299,44 @@ class LinearSystem:
             [a.expand(n) for a, n in zip(amplitudes.unbind(), self.columns, strict=True)]
         ).to(self.unwhiten.device)
 
-    def posterior(self, scales: Tensor, noise: Tensor) -> Posterior:
-        """Return the posterior of weights with prior ``N(0, 1)`` on scaled features."""
+    def posterior(self, scales: Tensor, noise: Tensor, *, stabilised: bool = False) -> Posterior:
+        """Return the posterior of weights with prior ``N(0, 1)`` on scaled features.
+
+        Args:
+            scales: (r,) prior scale of each feature.
+            noise: (k,) standard deviations of the observations.
+            stabilised: narrow the prior by as much as rounding asks for, rather than fail,
+                where observations are so precise that the prior drowns in them.
+        """
         noise = noise[: len(self.grams)].to(scales.device)
         precision = 1.0 / noise**2
         information = (precision[:, None, None] * self.grams).sum(dim=0)
         information = scales.unsqueeze(1) * information * scales.unsqueeze(0)
         pull = scales * (precision[:, None] * self.moments).sum(dim=0)
         eye = torch.eye(len(scales), dtype=scales.dtype, device=scales.device)
-        factor = torch.linalg.cholesky(information + eye)
+        factor = (_stable_cholesky if stabilised else torch.linalg.cholesky)(information + eye)
         covariance = torch.cholesky_inverse(factor)
         mean = covariance @ pull
         misfit = (precision * self.squares).sum() - pull @ mean
         volume = 2.0 * torch.log(torch.diagonal(factor)).sum()
         levels = 2.0 * (self.counts * torch.log(noise)).sum()
         return Posterior(mean, covariance, -0.5 * (misfit + volume + levels))
+
+
+def _stable_cholesky(matrix: Tensor) -> Tensor:
+    """Return the Cholesky factor of a matrix, its diagonal raised where rounding asks for it.
+
+    By less than 1e-12 of the largest element it would be a factor of noise.
+    """
+    factor, failed = torch.linalg.cholesky_ex(matrix)
+    rise = ROUNDING * float(torch.diagonal(matrix).max())
+    eye = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
+    while int(failed) and rise < math.inf:
+        factor, failed = torch.linalg.cholesky_ex(matrix + rise * eye)
+        rise *= 10.0
+    if int(failed):
+        raise ValueError("the labels or their descriptors are not finite")
+    return factor
 
 
 def _whitener(points: Tensor, length: float) -> Tensor:

@@ -49,6 +49,11 @@ class Limits:
     noise_kj_per_mol: float = SMALLEST_SD_KJ_PER_MOL
     calibration: float = 1.0
 
+    def stretched(self, spread: np.ndarray) -> np.ndarray:
+        """Return the standard deviations stated for those of the head, kJ/mol."""
+        stated = self.calibration * np.hypot(spread, self.noise_kj_per_mol)
+        return np.asarray(np.clip(stated, SMALLEST_SD_KJ_PER_MOL, LARGEST_SD_KJ_PER_MOL))
+
 
 class Surrogate:
     """Predicts reference energies of insertions of one guest in one host.
@@ -121,8 +126,7 @@ class Surrogate:
         rows = np.flatnonzero(mean < limits.skip_above_kj_per_mol)
         correction, spread = self._correct(fractional[rows], quaternions[rows], exact)
         mean[rows] += correction
-        stretched = limits.calibration * np.hypot(spread, limits.noise_kj_per_mol)
-        sd[rows] = np.clip(stretched, SMALLEST_SD_KJ_PER_MOL, LARGEST_SD_KJ_PER_MOL)
+        sd[rows] = limits.stretched(spread)
         return np.maximum(mean, limits.lowest_kj_per_mol), sd
 
     def _correct(

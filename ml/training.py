@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from ml.encoder import Encoder, EncoderSettings, site_edges
 from ml.evidence import fit_kernel
 from ml.graphs import GuestSites, HostArrays, SiteNeighbours, host_edges, place_sites
 from ml.heads import Kernel, Observations, fit_head
+from ml.observing import describe_labels, observations, relevant_rows
 from ml.surrogate import PRIOR_SD_KJ_PER_MOL, SKIP_ABOVE_KJ_PER_MOL, Limits, Surrogate
 
 Progress = Callable[[int, float], None]
@@ -25,9 +26,6 @@ DROP_KJ_PER_MOL = 250.0
 SOFTNESS_KJ_PER_MOL = 20.0
 SCALE_SAMPLE = 1500
 SMALLEST_SCALE = 0.05
-RELIABLE_KT = 12.0
-STRETCH_KT = 5.0
-DROPPED_KT = 35.0
 CLIP_BELOW_KT = 2.0
 SKIP_KT = 8.0
 SKIP_MARGIN_KJ_PER_MOL = 20.0
@@ -60,6 +58,12 @@ class LabelSet:
     energy_kj_per_mol: np.ndarray
     force_correction: np.ndarray | None = None
     torque_correction: np.ndarray | None = None
+
+    def rows(self, index: np.ndarray) -> LabelSet:
+        """Return a subset of the labels, as arrays of doubles."""
+        given = {part.name: getattr(self, part.name) for part in fields(self)}
+        known = {name: values for name, values in given.items() if values is not None}
+        return LabelSet(**{k: np.asarray(v, dtype=float)[index] for k, v in known.items()})
 
 
 @dataclass(frozen=True)
@@ -285,20 +289,16 @@ def fit_surrogate(
         The surrogate.
     """
     thermal = GAS_CONSTANT_KJ_PER_MOL_K * temperature_k
-    kept = _relevant(labels, thermal)
+    kept = labels.rows(relevant_rows(labels, thermal))
     if len(kept.energy_kj_per_mol) < FEWEST_LABELS:
         return Surrogate(host, guest, Limits(prior_sd_kj_per_mol=prior_sd_kj_per_mol))
-    observed = _observations(kept, thermal, device)
+    observed = observations(kept, thermal, device)
     if shuffle_labels:
         order = torch.as_tensor(np.random.default_rng(seed).permutation(len(observed.energy)))
         shuffled = observed.energy[order.to(observed.energy.device)]
         observed = Observations(shuffled, None, None, observed.stretch)
     describer = Describer(encoders, host, guest, device)
-    places = (_tensor(kept.fractional, device), _tensor(kept.quaternions, device))
-    if observed.force is None and observed.torque is None:
-        blocks = describer.describe(*places)
-    else:
-        blocks = describer.describe_with_slopes(*places)
+    blocks = describe_labels(describer, kept, observed)
     kernel = fit_kernel(blocks, observed)
     head = fit_head(blocks, observed, kernel)
     spread = _cross_validated_spread(blocks, observed, kernel, kept.energy_kj_per_mol, thermal)
@@ -348,37 +348,3 @@ def _skip_above(labels: LabelSet, thermal: float) -> float:
     low = labels.energy_kj_per_mol < labels.energy_kj_per_mol.min() + SKIP_KT * thermal
     seen = float(labels.baseline_kj_per_mol[low].max()) + SKIP_MARGIN_KJ_PER_MOL
     return min(max(seen, SKIP_ABOVE_KJ_PER_MOL), LARGEST_SKIP_KJ_PER_MOL)
-
-
-def _relevant(labels: LabelSet, thermal: float) -> LabelSet:
-    """Drop failed labels and those far up the repulsive wall."""
-    energy = np.asarray(labels.energy_kj_per_mol, dtype=float)
-    baseline = np.asarray(labels.baseline_kj_per_mol, dtype=float)
-    usable = np.isfinite(energy) & np.isfinite(baseline)
-    lowest = energy[usable].min(initial=np.inf)
-    keep = usable & (energy <= lowest + DROPPED_KT * thermal)
-    force, torque = labels.force_correction, labels.torque_correction
-    return LabelSet(
-        np.asarray(labels.fractional, dtype=float)[keep],
-        np.asarray(labels.quaternions, dtype=float)[keep],
-        baseline[keep],
-        energy[keep],
-        None if force is None else np.asarray(force, dtype=float)[keep],
-        None if torque is None else np.asarray(torque, dtype=float)[keep],
-    )
-
-
-def _observations(labels: LabelSet, thermal: float, device: str) -> Observations:
-    above = (labels.energy_kj_per_mol - labels.energy_kj_per_mol.min()) / thermal
-    excess = np.maximum(above - RELIABLE_KT, 0.0) / STRETCH_KT
-    force, torque = labels.force_correction, labels.torque_correction
-    return Observations(
-        _tensor(labels.energy_kj_per_mol - labels.baseline_kj_per_mol, device),
-        None if force is None else _tensor(force, device),
-        None if torque is None else _tensor(torque, device),
-        _tensor(1.0 + 4.0 * excess**2, device),
-    )
-
-
-def _tensor(values: np.ndarray, device: str) -> Tensor:
-    return torch.as_tensor(np.asarray(values, dtype=np.float64), device=device)

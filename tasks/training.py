@@ -14,13 +14,15 @@ from tasks.context import RunContext, baseline_model, load_context
 from tasks.insertions import placement
 from tasks.labels import read_labels
 from tasks.paths import encoder_path, routed_path, surrogate_path, table_path
+from tasks.validation import read_validation, write_validation
 
 if TYPE_CHECKING:
     from ml.graphs import GuestSites, HostArrays
     from ml.training import LabelSet
+    from ml.validation import Validation
 
 PRETRAINING_INSERTIONS = 6000
-MEMBERS = 3
+MEMBERS = 4
 FEWEST_STEPS = 150
 MOST_STEPS = 600
 PRIOR_SD_KJ_PER_MOL = 6.0
@@ -45,11 +47,15 @@ class FitItem:
 
 @dataclass(frozen=True)
 class FitRecord:
-    """A fitted surrogate: where it lies, the labels it saw, its calibration."""
+    """A fitted surrogate: where it lies, the labels it saw, its calibration, its held-out error.
+
+    ``validation`` is None where labels are too few to hold some out.
+    """
 
     path: str
     labels: int
     calibration: float
+    validation: Validation | None = None
 
 
 def graph_inputs(context: RunContext) -> tuple[HostArrays, GuestSites]:
@@ -134,9 +140,12 @@ def fit(item: FitItem) -> FitRecord:
                 calibration=calibration,
                 shuffle_labels=context.shuffle_labels,
             )
+        write_validation(item.run_dir, item.round_number, model, labels)
         table = store_fields(model.describer, path.parent) if model.describer else None
         model.save(path, fields_file=table)
-    return FitRecord(str(path), usable, calibration)
+    return FitRecord(
+        str(path), usable, calibration, read_validation(item.run_dir, item.round_number)
+    )
 
 
 def label_set(run_dir: str, rounds: Sequence[int], forces: bool) -> LabelSet:

@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from data.store import plain
-from flows.report import cell, figures, levels, site, style, words
+from flows.report import cell, figures, levels, reliability, site, style, words
 from flows.report.classical_run import pieces
 from flows.report.load import (
     Insertions,
@@ -72,6 +72,7 @@ def content(run: Run) -> dict[str, Any]:
         "coverage": levels.coverage(unseen),
         "errors": levels.weighted_error(unseen, first["temperature_k"]),
         "unseen": len(unseen.round),
+        "trust": reliability.section(run, unseen),
         "pictures": pictures(run, insertions, unseen),
         "pieces": pieces(run),
         "contacts": [] if run.binding is None else contacts(system.host, system.guest, run.binding),

@@ -203,3 +203,17 @@ def test_rigid_moves_turn_about_the_body_origin() -> None:
     torch.testing.assert_close(moves[3], torch.tensor([0.0, -2.0, 0.0]).double())
     torch.testing.assert_close(moves[4], torch.tensor([2.0, 0.0, 0.0]).double())
     torch.testing.assert_close(moves[5], torch.zeros(3).double())
+
+
+def test_labels_more_precise_than_rounding_are_fitted_all_the_same() -> None:
+    blocks = random_blocks(30)
+    observed = energies_only(blocks)
+    kernel = Kernel((1e5, 1e5), (2.0, 3.0), (1e-7, 1.0, 1.0))
+    centres = select_centres(blocks, kernel)
+    system = LinearSystem.build(blocks, observed, centres, kernel.lengths)
+    scales = system.scales(torch.tensor(kernel.amplitudes).double())
+    with pytest.raises(RuntimeError, match="positive-definite"):
+        system.posterior(scales, torch.tensor(kernel.noise).double())
+    mean, sd = fit_head(blocks, observed, kernel).predict(blocks)
+    torch.testing.assert_close(mean, observed.energy, atol=0.05, rtol=0.01)
+    assert bool(torch.isfinite(sd).all())
