@@ -12,6 +12,7 @@ import typer
 
 from data.errors import InputError, WidomillError
 from flows.cli_classical import register
+from flows.cli_models import models
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -133,6 +134,9 @@ def henry(
     json_output: Annotated[
         bool, typer.Option("--json", help="print one JSON object on standard output")
     ] = False,
+    model: Annotated[
+        str | None, typer.Option(help="model of other hosts to start from; see `widomill models`")
+    ] = None,
     accept_offset: Annotated[
         bool, typer.Option("--accept-offset", help="use a reference that fails its self-check")
     ] = False,
@@ -176,6 +180,7 @@ def henry(
         cluster=None if cluster is None else str(cluster),
         seed=seed,
         out="" if out is None else str(out),
+        model=model,
         accept_offset=accept_offset,
         trust_model_file=trust_model_file,
     )
@@ -270,6 +275,7 @@ def show(
 
 
 register(app)
+app.add_typer(models)
 
 
 def main() -> None:

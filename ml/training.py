@@ -13,7 +13,7 @@ from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
 from ml.calibration import boltzmann_relevance, calibration_factor
 from ml.descriptors import Block, Describer
 from ml.encoder import Encoder, EncoderSettings, site_edges
-from ml.evidence import fit_kernel
+from ml.evidence import fit_kernel, log_evidence
 from ml.graphs import GuestSites, HostArrays, SiteNeighbours, host_edges, place_sites
 from ml.heads import Kernel, Observations, fit_head
 from ml.observing import describe_labels, observations, relevant_rows
@@ -149,6 +149,7 @@ def new_encoder(
 
 
 def compress_walls(energies: np.ndarray) -> np.ndarray:
+    """Return energies with what exceeds 40 kJ/mol compressed logarithmically."""
     above = np.maximum(energies - CLIP_KJ_PER_MOL, 0.0)
     low = np.minimum(energies, CLIP_KJ_PER_MOL)
     return low + SOFTNESS_KJ_PER_MOL * np.log1p(above / SOFTNESS_KJ_PER_MOL)
@@ -183,6 +184,7 @@ def gather_edges(
 
 
 def site_moments(edges: Edges, rows: Tensor, channels: Tensor) -> list[Tensor]:
+    """Return per site type the (rows * m, k, c) radial moments of insertions."""
     moments = []
     for weights, atoms in zip(edges.weights, edges.atoms, strict=True):
         basis = weights[rows].flatten(0, 1)
@@ -191,6 +193,7 @@ def site_moments(edges: Edges, rows: Tensor, channels: Tensor) -> list[Tensor]:
 
 
 def batch_energies(encoder: Encoder, edges: Edges, rows: Tensor, channels: Tensor) -> Tensor:
+    """Return the (rows, targets) energies that an encoder reads out for insertions."""
     total: Tensor | None = None
     for kind, moments in enumerate(site_moments(edges, rows, channels)):
         per_site = encoder.readout(encoder.describe(moments, kind))
@@ -266,6 +269,7 @@ def fit_surrogate(
     shuffle_labels: bool = False,
     prior_sd_kj_per_mol: float = PRIOR_SD_KJ_PER_MOL,
     device: str = "cpu",
+    prior: Surrogate | None = None,
 ) -> Surrogate:
     """Fit a surrogate to labels.
 
@@ -284,6 +288,8 @@ def fit_surrogate(
             deliberately bad surrogate with which to test that estimates stay unbiased.
         prior_sd_kj_per_mol: standard deviation where no correction is evaluated.
         device: torch device to fit and predict on.
+        prior: what labels in other hosts taught; it is the prior mean where these labels are
+            better explained with it than without it, by the evidence.
 
     Returns:
         The surrogate.
@@ -296,10 +302,17 @@ def fit_surrogate(
     if shuffle_labels:
         order = torch.as_tensor(np.random.default_rng(seed).permutation(len(observed.energy)))
         shuffled = observed.energy[order.to(observed.energy.device)]
-        observed = Observations(shuffled, None, None, observed.stretch)
+        observed, prior = Observations(shuffled, None, None, observed.stretch), None
     describer = Describer(encoders, host, guest, device)
     blocks = describe_labels(describer, kept, observed)
     kernel = fit_kernel(blocks, observed)
+    if prior is not None:
+        above = observations(above_prior(prior, kept), thermal, device)
+        other = fit_kernel(blocks, above)
+        if log_evidence(blocks, above, other) > log_evidence(blocks, observed, kernel):
+            observed, kernel = above, other
+        else:
+            prior = None
     head = fit_head(blocks, observed, kernel)
     spread = _cross_validated_spread(blocks, observed, kernel, kept.energy_kj_per_mol, thermal)
     limits = Limits(
@@ -309,7 +322,26 @@ def fit_surrogate(
         noise_kj_per_mol=kernel.noise[0],
         calibration=calibration * spread,
     )
-    return Surrogate(host, guest, limits, encoders, head, device)
+    return Surrogate(host, guest, limits, encoders, head, device, prior=prior)
+
+
+def above_prior(prior: Surrogate, labels: LabelSet) -> LabelSet:
+    """Return labels whose baseline is the baseline and a prior's correction.
+
+    Args:
+        prior: what other hosts taught.
+        labels: labels in this host.
+    """
+    energy, force, torque = prior.correction_and_gradient(labels.fractional, labels.quaternions)
+    forces, torques = labels.force_correction, labels.torque_correction
+    return LabelSet(
+        labels.fractional,
+        labels.quaternions,
+        labels.baseline_kj_per_mol + energy,
+        labels.energy_kj_per_mol,
+        None if forces is None else forces - force,
+        None if torques is None else torques - torque,
+    )
 
 
 def _cross_validated_spread(

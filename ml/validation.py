@@ -106,7 +106,10 @@ def validate(
         The errors; None for a surrogate without a head, and with too few labels or clusters.
     """
     from ml.observing import relevant_rows
+    from ml.training import above_prior
 
+    if surrogate.prior is not None:
+        labels = above_prior(surrogate.prior, labels)
     thermal = GAS_CONSTANT_KJ_PER_MOL_K * temperature_k
     rows = relevant_rows(labels, thermal)
     folds = cluster_folds(np.asarray(clusters)[rows])
