@@ -47,20 +47,6 @@ def fit_kernel(blocks: tuple[Block, ...], observed: Observations, *, steps: int 
     return _refine_noise(blocks, observed, kernel, steps=steps)
 
 
-def log_evidence(blocks: tuple[Block, ...], observed: Observations, kernel: Kernel) -> float:
-    """Return the log evidence of all observations under a kernel, up to a constant.
-
-    Args:
-        blocks: descriptor blocks of the labels, with slopes when forces are given.
-        observed: corrections of the labels.
-        kernel: hyperparameters.
-    """
-    system = LinearSystem.build(blocks, observed, select_centres(blocks, kernel), kernel.lengths)
-    scales = system.scales(torch.tensor(kernel.amplitudes, dtype=torch.float64))
-    noise = torch.tensor(kernel.noise, dtype=torch.float64)
-    return float(system.posterior(scales, noise).log_evidence)
-
-
 def _subset(
     blocks: tuple[Block, ...], observed: Observations
 ) -> tuple[tuple[Block, ...], Observations]:

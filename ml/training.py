@@ -13,7 +13,7 @@ from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
 from ml.calibration import boltzmann_relevance, calibration_factor
 from ml.descriptors import Block, Describer
 from ml.encoder import Encoder, EncoderSettings, site_edges
-from ml.evidence import fit_kernel, log_evidence
+from ml.evidence import fit_kernel
 from ml.graphs import GuestSites, HostArrays, SiteNeighbours, host_edges, place_sites
 from ml.heads import Kernel, Observations, fit_head
 from ml.observing import describe_labels, observations, relevant_rows
@@ -288,8 +288,8 @@ def fit_surrogate(
             deliberately bad surrogate with which to test that estimates stay unbiased.
         prior_sd_kj_per_mol: standard deviation where no correction is evaluated.
         device: torch device to fit and predict on.
-        prior: what labels in other hosts taught; it is the prior mean where these labels are
-            better explained with it than without it, by the evidence.
+        prior: what labels in other hosts taught; it is the prior mean where labels held out in
+            turn are predicted better with it than without it.
 
     Returns:
         The surrogate.
@@ -306,15 +306,17 @@ def fit_surrogate(
     describer = Describer(encoders, host, guest, device)
     blocks = describe_labels(describer, kept, observed)
     kernel = fit_kernel(blocks, observed)
+    relevance = boltzmann_relevance(kept.energy_kj_per_mol, thermal)
+    spread, score = _cross_validate(blocks, observed, kernel, relevance)
     if prior is not None:
         above = observations(above_prior(prior, kept), thermal, device)
         other = fit_kernel(blocks, above)
-        if log_evidence(blocks, above, other) > log_evidence(blocks, observed, kernel):
-            observed, kernel = above, other
+        validated = _cross_validate(blocks, above, other, relevance)
+        if validated[1] >= score:
+            observed, kernel, spread = above, other, validated[0]
         else:
             prior = None
     head = fit_head(blocks, observed, kernel)
-    spread = _cross_validated_spread(blocks, observed, kernel, kept.energy_kj_per_mol, thermal)
     limits = Limits(
         skip_above_kj_per_mol=_skip_above(kept, thermal),
         lowest_kj_per_mol=float(kept.energy_kj_per_mol.min()) - CLIP_BELOW_KT * thermal,
@@ -344,30 +346,32 @@ def above_prior(prior: Surrogate, labels: LabelSet) -> LabelSet:
     )
 
 
-def _cross_validated_spread(
-    blocks: tuple[Block, ...],
-    observed: Observations,
-    kernel: Kernel,
-    energies: np.ndarray,
-    thermal: float,
-) -> float:
-    """Return the factor that makes deviations fit errors on labels held out in turn.
+def _cross_validate(
+    blocks: tuple[Block, ...], observed: Observations, kernel: Kernel, relevance: np.ndarray
+) -> tuple[float, float]:
+    """Predict labels held out in turn; hyperparameters are those of all labels.
 
-    The hyperparameters are those of all labels; only the conditioning is repeated.
+    Returns:
+        The factor that makes deviations fit the errors (1 with fewer than 20 labels), and the
+        mean log density of the energies held out, weighted by relevance.
     """
-    count = len(energies)
-    if count < FEWEST_TO_VALIDATE:
-        return 1.0
-    z_scores = np.zeros(count)
+    count = len(relevance)
+    errors, spreads = np.zeros(count), np.zeros(count)
     for fold in range(FOLDS):
         held = torch.arange(fold, count, FOLDS)
         kept = torch.as_tensor(np.setdiff1d(np.arange(count), held.numpy()))
+        if len(held) == 0 or len(kept) == 0:
+            continue
         head = fit_head(tuple(b.rows(kept) for b in blocks), observed.rows(kept), kernel)
         mean, sd = head.predict(tuple(b.rows(held) for b in blocks))
-        error = observed.energy[held.to(mean.device)] - mean
-        z_scores[held.numpy()] = (error / torch.hypot(sd, _level(kernel, sd))).cpu().numpy()
-    return calibration_factor(
-        z_scores, boltzmann_relevance(energies, thermal), lowest=LOWEST_SPREAD
+        errors[held.numpy()] = (observed.energy[held.to(mean.device)] - mean).cpu().numpy()
+        spreads[held.numpy()] = torch.hypot(sd, _level(kernel, sd)).cpu().numpy()
+    z_scores = errors / spreads
+    density = -0.5 * z_scores**2 - np.log(spreads)
+    factor = calibration_factor(z_scores, relevance, lowest=LOWEST_SPREAD)
+    return (
+        factor if count >= FEWEST_TO_VALIDATE else 1.0,
+        float(np.average(density, weights=relevance)),
     )
 
 
