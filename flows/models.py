@@ -83,7 +83,7 @@ def train(name: str, folders: Sequence[Path], *, seed: int, members: int, say: S
     folder = new_folder(name)
     model.save(folder / WEIGHTS)
     _save_labels(folder / LABELS, sources)
-    settings = {"seed": seed, "members": members, "kernel_length": model.head.kernel.lengths[0]}
+    settings = {"seed": seed, "members": members, "kernel_lengths": list(model.head.kernel.lengths)}
     return publish(_card(name, folders, contexts, held_out, settings, model), folder)
 
 

@@ -4,7 +4,7 @@ Encoders trained over all source hosts (`ml.many_hosts`) describe any host; one 
 on their descriptors is conditioned on the corrections of all sources. Its kernel is short, so
 that it says something where the surroundings of a guest resemble those in a source, and fades to
 "no correction, large uncertainty" elsewhere. Length and calibration come from predicting each
-source from the others.
+source from the others; with a single source the kernel is that source's own best.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from data.store import write_atomically
 from ml.calibration import boltzmann_relevance, calibration_factor
 from ml.descriptors import Block, Describer
 from ml.encoder import Encoder
+from ml.evidence import fit_kernel
 from ml.graphs import GuestSites, HostArrays
 from ml.heads import Head, Kernel, Observations, fit_head
 from ml.many_hosts import Lesson, train_encoders
@@ -35,6 +36,7 @@ FORMAT = "widomill-transfer-1"
 LENGTHS = (0.8, 1.2, 1.8)
 AMPLITUDE_KJ_PER_MOL = 8.0
 NOISE = (0.5, 2.0, 2.0)
+ONE_SOURCE_CALIBRATION = 2.0
 MEMBERS = 2
 STEPS_PER_HOST = 40
 FEWEST_STEPS = 300
@@ -170,7 +172,8 @@ def train_source_model(
 
     Returns:
         The model, and how each source is predicted by a head without its labels. The encoders
-        have seen its free baseline energies, as they would in a run.
+        have seen its free baseline energies, which a host never seen lacks: for one with elements
+        that no source has, these figures are too good.
 
     Raises:
         ModelError: there is not one usable label.
@@ -192,21 +195,21 @@ def train_source_model(
         steps=steps or FEWEST_STEPS + STEPS_PER_HOST * len(sources),
     )
     taught = _Taught.build(sources, kept, encoders, guest, thermal)
-    length, scores = taught.best_length()
-    head = fit_head(taught.blocks(range(len(kept))), taught.observed(range(len(kept))), _k(length))
+    kernel, scores = taught.best_kernel()
+    head = fit_head(taught.blocks(range(len(kept))), taught.observed(range(len(kept))), kernel)
     lowest = min(float(k.energy_kj_per_mol.min()) for k in kept) - CLIP_BELOW_KT * thermal
     limits = Limits(
         lowest_kj_per_mol=lowest,
         skip_above_kj_per_mol=LARGEST_BASELINE_KJ_PER_MOL,
         prior_sd_kj_per_mol=PRIOR_SD_KJ_PER_MOL,
-        noise_kj_per_mol=NOISE[0],
-        calibration=scores.calibration,
+        noise_kj_per_mol=kernel.noise[0],
+        calibration=scores.calibration if len(kept) > 1 else ONE_SOURCE_CALIBRATION,
     )
     return SourceModel(encoders, head, limits), taught.held_out(scores)
 
 
-def _k(length: float) -> Kernel:
-    return Kernel((AMPLITUDE_KJ_PER_MOL,) * 3, (length,) * 3, NOISE)
+def _short_kernels() -> list[Kernel]:
+    return [Kernel((AMPLITUDE_KJ_PER_MOL,) * 3, (length,) * 3, NOISE) for length in LENGTHS]
 
 
 @dataclass(frozen=True)
@@ -260,22 +263,26 @@ class _Taught:
             torch.cat([p.stretch for p in parts]),
         )
 
-    def best_length(self) -> tuple[float, _Scores]:
-        """Return the kernel length that predicts sources from the others best."""
+    def best_kernel(self) -> tuple[Kernel, _Scores]:
+        """Return the kernel that predicts sources from the others best.
+
+        A single source tells nothing of others: its own best kernel by evidence is taken.
+        """
+        every = range(len(self.described))
         if len(self.described) < 2:
-            return LENGTHS[0], _Scores((), 1.0, 0.0)
-        scored = [(length, self.scores(length)) for length in LENGTHS]
+            return fit_kernel(self.blocks(every), self.observed(every)), _Scores((), 1.0, 0.0)
+        scored = [(kernel, self.scores(kernel)) for kernel in _short_kernels()]
         return max(scored, key=lambda pair: pair[1].log_density)
 
-    def scores(self, length: float) -> _Scores:
+    def scores(self, kernel: Kernel) -> _Scores:
         """Predict every source from the others."""
         errors, z_scores, spreads = [], [], []
         for held in range(len(self.described)):
             rest = [k for k in range(len(self.described)) if k != held]
-            head = fit_head(self.blocks(rest), self.observed(rest), _k(length))
+            head = fit_head(self.blocks(rest), self.observed(rest), kernel)
             mean, sd = head.predict(self.described[held])
             error = (self.corrections[held].energy - mean).cpu().numpy()
-            spread = np.hypot(sd.cpu().numpy(), NOISE[0])
+            spread = np.hypot(sd.cpu().numpy(), kernel.noise[0])
             errors.append(error)
             z_scores.append(error / spread)
             spreads.append(spread)
