@@ -145,7 +145,9 @@ def _provenance(host: str, name: str) -> str:
 
     card = read_card(name)
     sources = ", ".join(
-        f"{h.name} ({h.labels}; {h.raw_rms_kj_per_mol:.1f} -> {h.held_out_rms_kj_per_mol or 0:.1f})"
+        f"{h.name} ({h.labels}; {h.raw_rms_kj_per_mol:.1f} -> "
+        + ("-" if (left := h.held_out_rms_kj_per_mol) is None else f"{left:.1f}")
+        + ")"
         for h in card.hosts
     )
     return (
