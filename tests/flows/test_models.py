@@ -104,7 +104,7 @@ def test_the_card_says_where_a_model_comes_from(model: Card, sources: list[Path]
 
 
 def test_a_run_starts_from_the_model_and_says_so(model: Card, tmp_path: Path) -> None:
-    settings = small(tmp_path / "run", model="near", max_rounds=2)
+    settings = small(tmp_path / "run", model="near", max_rounds=2, insertions=4_000)
     result = done(settings)
     assert (result["model"], result["model_hash"]) == ("near", model.hash)
     stored = json.loads((settings.run_dir / "provenance.json").read_text())
