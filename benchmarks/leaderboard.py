@@ -38,6 +38,10 @@ TEST_SHARE = 0.25
 OURS = ("widomill, energies", "widomill, energies and forces")
 OWN_RADIAL = ("own head, radial only, energies", "own head, radial only, energies and forces")
 CLASSICAL = "classical alone"
+GROUPS = {
+    "plain models on the radial descriptors": ("radial", CLASSICAL),
+    "plain models given the network's descriptors too": ("learned",),
+}
 NEEDED = "The plain regressors need scikit-learn: pip install scikit-learn (or give --only-ours)."
 DROPPED_RT, CLIP_BELOW_RT = 35.0, 2.0
 
@@ -60,6 +64,8 @@ class Split:
 def main() -> int:
     """Measure, print and store table and picture."""
     arguments = _arguments()
+    if arguments.show:
+        return show(arguments)
     if find_spec("sklearn") is None and not arguments.only_ours:
         print(NEEDED, file=sys.stderr)
         return 2
@@ -69,17 +75,22 @@ def main() -> int:
     packages = ["torch"] + ["scikit-learn"] * (not arguments.only_ours)
     machine = describe() | {name: metadata.version(name) for name in packages}
     print("\n".join(as_lines(machine)) + "\n", flush=True)
-    scores: dict[str, dict[str, Any]] = {}
-    for host in arguments.hosts:
-        scores[host] = measure(host, arguments)
-        print(table(host, scores[host], arguments) + "\n", flush=True)
+    scores = {host: measure(host, arguments) for host in arguments.hosts}
     arguments.out.mkdir(parents=True, exist_ok=True)
     content = json.dumps({"machine": machine, "scores": scores}, indent=1)
     (arguments.out / "leaderboard.json").write_text(content + "\n", encoding="utf-8")
-    heading = "\n".join(f"- {line}" for line in as_lines(machine))
-    tables = "\n\n".join(table(host, found, arguments) for host, found in scores.items())
-    (arguments.out / "leaderboard.md").write_text(f"{heading}\n\n{tables}\n", encoding="utf-8")
-    draw(scores, arguments, arguments.out / "leaderboard.png")
+    return show(arguments)
+
+
+def show(arguments: argparse.Namespace) -> int:
+    """Print and store table and picture of what was measured."""
+    stored = json.loads((arguments.out / "leaderboard.json").read_text(encoding="utf-8"))
+    heading = "\n".join(f"- {line}" for line in as_lines(stored["machine"]))
+    tables = [table(host, found, arguments) for host, found in stored["scores"].items()]
+    text = "\n\n".join(tables)
+    print(text)
+    (arguments.out / "leaderboard.md").write_text(f"{heading}\n\n{text}\n", encoding="utf-8")
+    draw(stored["scores"], arguments, arguments.out / "leaderboard.png")
     return 0
 
 
@@ -94,6 +105,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3, help="draws of training and test set")
     parser.add_argument("--members", type=int, default=None, help="encoders; as in a run")
     parser.add_argument("--only-ours", action="store_true", help="leave the regressors out")
+    parser.add_argument("--show", action="store_true", help="of what is stored, without measuring")
     parser.add_argument("--labels", type=Path, default=Path("runs/leaderboard"), help="archives")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the output")
     return parser.parse_args()
@@ -320,18 +332,21 @@ def table(host: str, found: dict[str, Any], arguments: argparse.Namespace) -> st
 
 
 def verdict(mean: dict[str, list[float]], sizes: list[int]) -> str:
-    """Say at which sizes each of ours beats every plain model."""
-    others = {n: v for n, v in mean.items() if n not in OURS and not n.startswith("own head")}
-    plain = np.min(list(others.values()), axis=0)
-    parts = []
-    for name in OURS:
-        won = [
-            str(s) for s, own, other in zip(sizes, mean[name], plain, strict=True) if own < other
-        ]
-        lost = [str(s) for s in sizes if str(s) not in won]
-        said = f"{name}: ahead of every plain model at {', '.join(won) or 'no number of'} labels"
-        parts.append(said + (f", not at {', '.join(lost)}" if lost else ""))
-    return "; ".join(parts) + "."
+    """Say at which sizes each of ours beats the plain models, by the descriptors these had."""
+    said = []
+    for group, marks in GROUPS.items():
+        others = [v for n, v in mean.items() if n not in OURS + OWN_RADIAL and n.endswith(marks)]
+        plain = np.min(others, axis=0) if others else np.full(len(sizes), np.inf)
+        for name in OURS:
+            won = [s for s, own, best in zip(sizes, mean[name], plain, strict=True) if own < best]
+            lost = [s for s in sizes if s not in won]
+            words = f"{name}, against {group}: ahead at {_listed(won) or 'no number of'} labels"
+            said.append(words + (f", not at {_listed(lost)}" if lost else ""))
+    return ". ".join(said) + "."
+
+
+def _listed(sizes: list[int]) -> str:
+    return ", ".join(str(size) for size in sizes)
 
 
 def draw(scores: dict[str, Any], arguments: argparse.Namespace, path: Path) -> None:

@@ -12,29 +12,12 @@ from typing import Protocol
 
 import numpy as np
 
-from chem.energies import ClassicalSettings
+from chem.energy_model import EnergyModel
 from chem.estimator import Moments, beta_mol_per_kj, boltzmann_factor
 from chem.proposal import Known
-from data.records import Guest, Host, PairTable
 
 LOWEST_KEPT = 64
 TYPICAL_KEPT = 32
-
-
-class EnergyModel(Protocol):
-    """Anything that gives insertions their interaction energies."""
-
-    host: Host
-    guest: Guest
-    pairs: PairTable
-    settings: ClassicalSettings
-    hash: str
-
-    def energies(
-        self, fractional: np.ndarray, quaternions: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return (n,) energies in kJ/mol, +inf where overlapping, and (n,) overlap flags."""
-        ...
 
 
 class Blocking(Protocol):
@@ -120,14 +103,11 @@ def sum_batch(batch: Batch, temperatures_k: Sequence[float]) -> BatchSums:
     energy, weight = known.energy_kj_per_mol[found], known.weights[found]
     size = len(temperatures_k)
     means, squares, largest = np.zeros((2, size)), np.zeros(size), np.zeros(size)
-    excluded = np.zeros(size)
     for k, temperature in enumerate(temperatures_k):
         beta = beta_mol_per_kj(temperature)
         terms = weight * boltzmann_factor(beta, energy)
         means[:, k] = terms.sum() / count, float(terms @ energy) / count
         squares[k], largest[k] = float(terms @ terms), terms.max(initial=0.0)
-        lost = boltzmann_factor(beta, batch.excluded_energy_kj_per_mol)
-        excluded[k] = float(known.weights[batch.excluded] @ lost) / count
     kept = found
     if len(found) > LOWEST_KEPT:
         kept = found[np.argpartition(energy, LOWEST_KEPT)[:LOWEST_KEPT]]
@@ -136,11 +116,18 @@ def sum_batch(batch: Batch, temperatures_k: Sequence[float]) -> BatchSums:
         means,
         squares,
         largest,
-        excluded,
+        excluded_means(batch, temperatures_k),
         float(known.weights[batch.overlap].sum()) / count,
         _rows(known, kept),
         _typical(_rows(known, found), temperatures_k[0]),
     )
+
+
+def excluded_means(batch: Batch, temperatures_k: Sequence[float]) -> np.ndarray:
+    """Return (K,) averages of W = v exp(-beta U) over a batch of what is out of reach."""
+    weight, energy = batch.known.weights, batch.excluded_energy_kj_per_mol
+    lost = [boltzmann_factor(beta_mol_per_kj(t), energy) for t in temperatures_k]
+    return np.array([float(weight[batch.excluded] @ one) / len(weight) for one in lost])
 
 
 def _typical(known: Known, temperature_k: float) -> Known:

@@ -1,8 +1,7 @@
 """Rounds into one answer, with an interval that admits how little it rests on.
 
-Each round's estimate is unbiased on its own. They are averaged with weights fixed before the
-round's labels are seen: the inverse of the variance predicted from the surrogate's spread.
-Weights from realised variances would favour lucky rounds and pull the answer down.
+Each round's estimate is unbiased on its own. They are averaged with weights that were fixed before
+anything was seen (:class:`chem.allocation.Schedule`), so that their average is unbiased too.
 """
 
 from __future__ import annotations
@@ -11,30 +10,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 
 from chem.estimator import Moments
+from chem.intervals import degrees_of_freedom, interval, interval_error, pooled_terms
 from data.records import Estimate
 
-CONFIDENCE = 0.95
-MODEL_DISTRUST = 0.01
+__all__ = ["Combined", "RoundEstimate", "combine", "interval"]
+
+PRIOR_LABELS = 1.0
 
 
 @dataclass(frozen=True)
 class RoundEstimate:
-    """One round's moments and what was predicted for it.
+    """One round, with a table of insertions of its own.
 
     Attributes:
-        table: number of the table of insertions it used; rounds sharing it share its error.
         moments: the corrected moments of the round.
-        predicted_relative_variance: relative variance of <W> expected before labelling,
-            table and design, from the round's surrogate alone.
-        predicted_relative_design_variance: the design part of it.
+        weight: how much it counts, up to a factor common to all rounds; fixed beforehand.
+        predicted_relative_design_variance: relative design variance of <W> that the surrogate's
+            own spread predicts.
     """
 
-    table: int
     moments: Moments
-    predicted_relative_variance: float
+    weight: float
     predicted_relative_design_variance: float
 
 
@@ -73,25 +71,18 @@ class Combined:
             self.correction_effective_samples,
         )
 
-
-def round_weights(rounds: Sequence[RoundEstimate]) -> np.ndarray:
-    """Return the weights of rounds, inverse to their predicted relative variances.
-
-    Relative, because a surrogate that misses the main site also underrates the absolute
-    variance. A floor keeps one overconfident prediction from owning the answer.
-    """
-    predicted = np.array([r.predicted_relative_variance for r in rounds], dtype=float)
-    raw = 1.0 / (np.where(np.isnan(predicted), np.inf, predicted) + MODEL_DISTRUST**2)
-    if not raw.sum() > 0.0:
-        return np.full(len(rounds), 1.0 / len(rounds))
-    return raw / raw.sum()
+    @property
+    def interval_error(self) -> float:
+        """Relative standard error that the interval's width amounts to; never the smaller one."""
+        return interval_error(self.estimate, self.degrees_of_freedom)
 
 
 def combine(rounds: Sequence[RoundEstimate]) -> Combined:
     """Average rounds into one answer.
 
-    The design variance is the larger of what the labels show and what the surrogate's
-    calibrated spread predicted, since a handful of labels can miss a heavy tail.
+    The design variance is what the labels show. What the surrogate predicted, where it is
+    larger, counts as one label more in a geometric mean: a handful of labels can miss a heavy
+    tail, and a prediction can be wrong by orders of magnitude.
 
     Args:
         rounds: at least one round.
@@ -99,23 +90,23 @@ def combine(rounds: Sequence[RoundEstimate]) -> Combined:
     Returns:
         The combined moments.
     """
-    weights = round_weights(rounds)
+    given = np.array([r.weight for r in rounds], dtype=float)
+    weights = given / given.sum()
     mean = np.sum([w * r.moments.mean for w, r in zip(weights, rounds, strict=True)], axis=0)
-    design = _guarded_design(weights, rounds, mean)
-    table = np.zeros((2, 2))
-    for number in sorted({r.table for r in rounds}):
-        share = sum(w for w, r in zip(weights, rounds, strict=True) if r.table == number)
-        latest = [r for r in rounds if r.table == number][-1]
-        table += share**2 * latest.moments.table_covariance
+    design, design_terms = _design(weights, rounds, mean)
+    table, table_terms = _table(weights, rounds)
     used = [r.moments for r in rounds]
-    correction = _pooled(weights, [m.correction_effective_samples for m in used])
     return Combined(
         mean=mean,
         covariance=table + design,
         weights=weights,
-        degrees_of_freedom=max(2.0, correction - 1.0),
+        degrees_of_freedom=degrees_of_freedom(
+            [float(design[0, 0]), float(table[0, 0])], [design_terms - 1.0, table_terms - 1.0]
+        ),
         effective_samples=_pooled(weights, [m.effective_samples for m in used]),
-        correction_effective_samples=correction,
+        correction_effective_samples=_pooled(
+            weights, [m.correction_effective_samples for m in used]
+        ),
         largest_weight_share=float(
             max(w * m.largest_weight_share for w, m in zip(weights, used, strict=True))
         ),
@@ -124,22 +115,34 @@ def combine(rounds: Sequence[RoundEstimate]) -> Combined:
     )
 
 
-def _guarded_design(
+def _table(weights: np.ndarray, rounds: Sequence[RoundEstimate]) -> tuple[np.ndarray, float]:
+    """Return the covariance of the tables and the number of terms it rests on."""
+    parts = [w**2 * r.moments.table_covariance for w, r in zip(weights, rounds, strict=True)]
+    terms = [r.moments.table_variance_terms for r in rounds]
+    return np.sum(parts, axis=0), pooled_terms([p[0, 0] for p in parts], terms)
+
+
+def _design(
     weights: np.ndarray, rounds: Sequence[RoundEstimate], mean: np.ndarray
-) -> np.ndarray:
-    """Return the design covariance, no smaller than what the surrogate's spread predicted.
+) -> tuple[np.ndarray, float]:
+    """Return the design covariance and the number of terms it rests on.
 
     Where no label says anything (none drawn, all failed, none differs) the prediction is all
     there is: both means then carry it, as if they were independent.
     """
-    seen = np.zeros((2, 2))
-    expected = 0.0
-    for weight, item in zip(weights, rounds, strict=True):
-        seen += weight**2 * item.moments.design_covariance
-        expected += float(weight**2 * item.predicted_relative_design_variance)
+    parts = [w**2 * r.moments.design_covariance for w, r in zip(weights, rounds, strict=True)]
+    seen = np.sum(parts, axis=0)
+    predicted = float(mean[0]) ** 2 * sum(
+        float(w**2 * r.predicted_relative_design_variance)
+        for w, r in zip(weights, rounds, strict=True)
+    )
     if seen[0, 0] <= 0:
-        return np.diag(expected * mean**2)
-    return seen * max(1.0, expected * float(mean[0]) ** 2 / seen[0, 0])
+        return np.diag(predicted * np.array([1.0, (mean[1] / mean[0]) ** 2])), 0.0
+    terms = pooled_terms(
+        [p[0, 0] for p in parts], [r.moments.design_variance_terms for r in rounds]
+    )
+    share = PRIOR_LABELS / (PRIOR_LABELS + terms)
+    return seen * max(1.0, (predicted / seen[0, 0]) ** share), terms
 
 
 def _pooled(weights: np.ndarray, sizes: Sequence[float]) -> float:
@@ -147,20 +150,3 @@ def _pooled(weights: np.ndarray, sizes: Sequence[float]) -> float:
     safe = np.maximum(np.asarray(sizes, dtype=float), 1.0)
     inverse = float(np.sum(weights**2 / safe))
     return 1.0 / inverse if inverse > 0 else float("inf")
-
-
-def interval(estimate: Estimate, degrees_of_freedom: float) -> tuple[float, float]:
-    """Return the 95 % interval of a positive quantity, symmetric in its logarithm.
-
-    Args:
-        estimate: mean and standard error.
-        degrees_of_freedom: of Student's t.
-    """
-    if estimate.mean <= 0:
-        return 0.0, float("inf")
-    quantile = float(stdtrit(degrees_of_freedom, 0.5 + CONFIDENCE / 2))
-    spread = np.sqrt(np.log1p(estimate.relative_standard_error**2))
-    return (
-        float(estimate.mean * np.exp(-quantile * spread)),
-        float(estimate.mean * np.exp(quantile * spread)),
-    )

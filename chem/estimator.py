@@ -38,6 +38,9 @@ class Moments:
         correction_effective_samples: Kish effective size of the labelled terms; infinity
             where there is nothing to correct, zero where no label was drawn.
         largest_weight_share: the largest single term's share of <W>.
+        table_variance_terms: Kish effective number of the squares the table variance is a sum
+            of: how much an error bar, rather than a mean, rests on.
+        design_variance_terms: the same of the design variance.
     """
 
     mean: np.ndarray
@@ -46,6 +49,8 @@ class Moments:
     effective_samples: float
     correction_effective_samples: float
     largest_weight_share: float
+    table_variance_terms: float = float("inf")
+    design_variance_terms: float = float("inf")
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,15 @@ def table_moments(
     covariance = _table_covariance(terms @ terms.T, mean, insertions)
     total = float(terms[0].sum())
     largest = float(terms[0].max(initial=0.0)) / total if total > 0 else 0.0
-    return Moments(mean, covariance, np.zeros((2, 2)), kish(terms[0]), float("inf"), largest)
+    return Moments(
+        mean,
+        covariance,
+        np.zeros((2, 2)),
+        kish(terms[0]),
+        float("inf"),
+        largest,
+        kish(terms[0] ** 2),
+    )
 
 
 def _table_covariance(second: np.ndarray, mean: np.ndarray, insertions: int) -> np.ndarray:
@@ -166,6 +179,8 @@ def corrected_moments(
         kish(base[0]),
         kish(change[0]) if base.size else float("inf"),
         largest / total if total > 0 else 0.0,
+        kish(base[0] ** 2),
+        kish(change[0] ** 2 * (1.0 - labelled.probability)) if base.size else float("inf"),
     )
 
 

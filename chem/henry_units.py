@@ -22,14 +22,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from data.constants import AVOGADRO_PER_MOL, GAS_CONSTANT_J_PER_MOL_K, GRAM_PER_KG
+from data.constants import (
+    AVOGADRO_PER_MOL,
+    CM3_PER_M3,
+    GAS_CONSTANT_J_PER_MOL_K,
+    GRAM_PER_KG,
+    PA_PER_BAR,
+    STP_CM3_PER_MOL,
+)
 from data.errors import SettingsError
 
-PA_PER_BAR = 1e5
-STP_TEMPERATURE_K = 273.15
-STP_PRESSURE_PA = 101_325.0
-CM3_PER_M3 = 1e6
-STP_CM3_PER_MOL = GAS_CONSTANT_J_PER_MOL_K * STP_TEMPERATURE_K / STP_PRESSURE_PA * CM3_PER_M3
 MG_PER_G = 1e3
 
 
@@ -104,45 +106,9 @@ UNITS: dict[str, Callable[[float, HenryContext], float]] = {
 """Conversions from mol/(kg Pa) by name of the unit; each is a constant factor."""
 
 
-def in_unit(henry_mol_per_kg_pa: float, unit: str, context: HenryContext) -> float:
-    """Return a Henry coefficient in another unit.
-
-    Args:
-        henry_mol_per_kg_pa: the coefficient, or its error.
-        unit: one of :data:`UNITS`.
-        context: temperature, density and masses.
-
-    Returns:
-        The value; NaN where it needs a quantity that is unknown.
-
-    Raises:
-        SettingsError: an unknown unit.
-    """
-    return henry_mol_per_kg_pa * _factor(unit, context)
-
-
-def from_unit(value: float, unit: str, context: HenryContext) -> float:
-    """Return a Henry coefficient given in some unit in mol/(kg Pa).
-
-    Args:
-        value: the coefficient.
-        unit: one of :data:`UNITS`.
-        context: temperature, density and masses.
-
-    Raises:
-        SettingsError: an unknown unit.
-    """
-    return value / _factor(unit, context)
-
-
 def every_unit(henry_mol_per_kg_pa: float, context: HenryContext) -> dict[str, float]:
-    """Return the coefficient in every unit, by name of the unit."""
+    """Return the coefficient, or its error, in every unit by name of the unit.
+
+    A value that needs a quantity which is unknown is NaN.
+    """
     return {unit: convert(henry_mol_per_kg_pa, context) for unit, convert in UNITS.items()}
-
-
-def _factor(unit: str, context: HenryContext) -> float:
-    if unit not in UNITS:
-        raise SettingsError(
-            f"there is no Henry coefficient in {unit!r}; known units: {', '.join(UNITS)}"
-        )
-    return UNITS[unit](1.0, context)

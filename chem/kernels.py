@@ -10,20 +10,14 @@ and leave infinities alone; one insertion gets the same bits in any batch.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
 
-SCREENING_DEGREE = 20  # a constant here, so that the loop over powers unrolls and vectorises
+from chem.kernel_options import FAST, FAST_INLINED
 
-_OPTIONS: dict[str, Any] = {
-    "nogil": True,
-    "cache": True,
-    "error_model": "numpy",
-    "fastmath": {"reassoc", "contract", "nsz"},
-}
-_INLINED: dict[str, Any] = {**_OPTIONS, "inline": "always"}
+SCREENING_DEGREE = 20  # a constant here, so that the loop over powers unrolls and vectorises
 
 
 class Cores(NamedTuple):
@@ -68,7 +62,7 @@ class Charges(NamedTuple):
     coefficients: np.ndarray
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**FAST_INLINED)
 def lennard_jones(
     r2: float, four_epsilon: float, sigma2: float, shift: float, slope: float, quantum: float
 ) -> tuple[float, float]:
@@ -94,7 +88,7 @@ def lennard_jones(
     return energy, derivative
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**FAST_INLINED)
 def screened_coulomb(
     r2: float, twice_over_cutoff2: float, screening: np.ndarray
 ) -> tuple[float, float]:
@@ -110,7 +104,7 @@ def screened_coulomb(
     return inverse - smooth, derivative
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**FAST_INLINED)
 def _overlaps(point: np.ndarray, site: int, here: int, cores: Cores) -> bool:
     """Whether any host image lies within the core radius of a guest site."""
     positions = cores.positions
@@ -127,7 +121,7 @@ def _overlaps(point: np.ndarray, site: int, here: int, cores: Cores) -> bool:
     return False
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**FAST_INLINED)
 def _lennard_jones_run(
     point: np.ndarray,
     site: int,
@@ -156,7 +150,7 @@ def _lennard_jones_run(
     return energy, fx, fy, fz
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**FAST_INLINED)
 def _screened_run(
     point: np.ndarray, here: int, pairs: Pairs, charges: Charges
 ) -> tuple[float, float, float, float]:
@@ -179,7 +173,7 @@ def _screened_run(
     return potential, fx, fy, fz
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**FAST_INLINED)
 def _fill_waves(waves: np.ndarray, fractional: np.ndarray, limits: np.ndarray) -> None:
     """Write exp(2 pi i l f) for l = -limit..limit into waves[:, axis, :2 limit + 1]."""
     for axis in range(3):
@@ -196,7 +190,7 @@ def _fill_waves(waves: np.ndarray, fractional: np.ndarray, limits: np.ndarray) -
         waves[1, axis, limit] = 0.0
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**FAST_INLINED)
 def _smooth_potential(waves: np.ndarray, charges: Charges) -> tuple[float, float, float, float]:
     """Sum the reciprocal part: potential and its gradient by fractional position."""
     limits, rows, coefficients = charges.limits, charges.rows, charges.coefficients
@@ -227,7 +221,7 @@ def _smooth_potential(waves: np.ndarray, charges: Charges) -> tuple[float, float
     return potential, turn * ga, turn * gb, turn * gc
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**FAST_INLINED)
 def _site_energy(
     point: np.ndarray,
     fractional: np.ndarray,
@@ -261,7 +255,7 @@ def _site_energy(
     return energy, fx, fy, fz
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**FAST_INLINED)
 def _clashes(points: np.ndarray, bin_indices: np.ndarray, cores: Cores) -> bool:
     """Whether any site of one insertion lies in a hard core."""
     for site in range(points.shape[0]):
@@ -270,7 +264,7 @@ def _clashes(points: np.ndarray, bin_indices: np.ndarray, cores: Cores) -> bool:
     return False
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def interaction_energies(
     points: np.ndarray,
     fractional: np.ndarray,

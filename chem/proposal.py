@@ -127,9 +127,12 @@ class Proposal:
     def _cumulative(self) -> np.ndarray:
         return np.cumsum(self.relative_density.ravel(), dtype=np.float64)
 
+    @cached_property
+    def _mean(self) -> np.float64:
+        return self.relative_density.mean(dtype=np.float64)
+
     def _weights_of(self, cells: np.ndarray) -> np.ndarray:
-        mean = self.relative_density.mean(dtype=np.float64)
-        return mean / self.relative_density.ravel()[cells].astype(np.float64)
+        return self._mean / self.relative_density.ravel()[cells].astype(np.float64)
 
     def _placed(
         self, cells: np.ndarray, rng: np.random.Generator

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numba
 import numpy as np
 
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+from chem.kernel_options import STRICT
+
 _BELOW_ONE = 1.0 - 2.0**-53
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**STRICT)
 def systematic_cells(cumulative: np.ndarray, offset: float, cells: np.ndarray) -> None:
     """Fill the cells of a systematic sample: n equally spaced points of the distribution.
 
@@ -32,7 +32,7 @@ def systematic_cells(cumulative: np.ndarray, offset: float, cells: np.ndarray) -
         cells[k] = here
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**STRICT)
 def place(
     cells: np.ndarray,
     uniforms: np.ndarray,
@@ -78,7 +78,7 @@ def place(
         quaternions[k, 3] = -w * az - x * ay + y * ax + z * aw
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**STRICT)
 def cell_numbers(
     fractional: np.ndarray,
     quaternions: np.ndarray,

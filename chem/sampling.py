@@ -21,13 +21,14 @@ from chem.batches import (
     Batch,
     BatchSums,
     Blocking,
-    EnergyModel,
     Pooled,
     evaluate,
+    excluded_means,
     join,
     pool,
     sum_batch,
 )
+from chem.energy_model import EnergyModel
 from chem.orientations import OrientationBins, orientation_bins
 from chem.proposal import (
     EXACT,
@@ -150,8 +151,9 @@ class _Work:
         Later proposals hardly visit what is out of reach, so its share is best known from here.
         """
         batches = self.pieces(proposal, "scan", count)
-        sums = [sum_batch(batch, self.temperatures_k) for batch in batches]
-        self.excluded = np.mean([s.excluded for s in sums], axis=0)
+        if self.pockets is not None:
+            lost = [excluded_means(batch, self.temperatures_k) for batch in batches]
+            self.excluded = np.mean(lost, axis=0)
         return join([batch.known for batch in batches])
 
     def pieces(self, proposal: Proposal, name: str, count: int) -> list[Batch]:

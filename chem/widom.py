@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from chem.batches import Batch, EnergyModel, Pooled
+from chem.batches import Batch, Pooled
 from chem.combine import interval
+from chem.energy_model import EnergyModel
 from chem.estimator import heat_of_adsorption, henry_prefactor
 from chem.hosts import host_density_kg_per_m3
 from chem.sampling import Plan, Progress, widom_average

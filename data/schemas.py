@@ -46,7 +46,15 @@ _SAMPLED = [
 _SCORE = [
     _field("surrogate_kj_per_mol", pa.float64(), KJ, "surrogate mean energy"),
     _field("surrogate_sd_kj_per_mol", pa.float64(), KJ, "calibrated surrogate standard deviation"),
+    _field(
+        "prediction_kj_per_mol",
+        pa.float64(),
+        KJ,
+        "stands for it in the sum: the mean, raised where uncertain",
+    ),
 ]
+
+SCORE_COLUMNS = tuple(f.name for f in _SCORE)
 
 _ROUTE = [
     _field("routing_probability", pa.float64(), "1", "known probability of being labelled"),
@@ -105,6 +113,20 @@ INSERTIONS = _schema(
     ],
 )
 
+UPGRADED = _schema(
+    "upgraded",
+    "Labelled insertions of a finished run that were drawn for a higher reference level.",
+    [
+        _field("round", pa.int32(), "1", "round that labelled it at the run's level"),
+        _field("insertion", pa.int64(), "1", "number of the insertion within its table"),
+        *_PLACEMENT,
+        _field("baseline_kj_per_mol", pa.float64(), KJ, "classical energy"),
+        _field("low_kj_per_mol", pa.float64(), KJ, "label at the run's level; surrogate if failed"),
+        _field("second_probability", pa.float64(), "1", "known probability of this second draw"),
+        _field("label_key", pa.string(), "", "content address of the label at the higher level"),
+    ],
+)
+
 LABELS = _schema(
     "labels",
     "Reference interaction energies, addressed by content.",
@@ -151,7 +173,7 @@ ROUNDS = _schema(
         _field("round_henry", pa.float64(), _HENRY, "corrected answer of this round alone"),
         _field("table_error", pa.float64(), _HENRY, "sampling standard error of the table"),
         _field("design_error", pa.float64(), _HENRY, "standard error from labelling a share"),
-        _field("predicted_error", pa.float64(), _HENRY, "error predicted before labelling"),
+        _field("predicted_error", pa.float64(), _HENRY, "design error predicted before labelling"),
         _field("combination_weight", pa.float64(), "1", "weight among the rounds so far"),
         _field("henry", pa.float64(), _HENRY, "combined answer of all rounds so far"),
         _field("henry_ci_low", pa.float64(), _HENRY, "lower 95 % limit"),

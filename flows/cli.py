@@ -13,6 +13,26 @@ import typer
 from data.errors import InputError, WidomillError
 from flows.cli_classical import register
 from flows.cli_models import models
+from flows.cli_options import (
+    BlockPockets,
+    Charges,
+    Cluster,
+    CutoffAngstrom,
+    Energies,
+    ForceField,
+    Guest,
+    Host,
+    JsonOutput,
+    LennardJones,
+    Orchestration,
+    Out,
+    PocketThresholdKt,
+    Seed,
+    TailCorrection,
+    TemperaturesK,
+    Workers,
+)
+from flows.cli_upgrade import register as register_upgrade
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,11 +65,9 @@ def main_options(
 
 @app.command()
 def henry(
-    host: Annotated[str, typer.Argument(help="CIF path or the name of a bundled host")],
-    guest: Annotated[str, typer.Option(help="bundled guest, or a RASPA3 molecule JSON")],
-    temperature_k: Annotated[
-        list[float] | None, typer.Option(help="temperature in K; repeatable  [default: 298.15]")
-    ] = None,
+    host: Host,
+    guest: Guest,
+    temperature_k: TemperaturesK = None,
     temperature_range: Annotated[
         str | None, typer.Option(help="temperatures in K as FIRST:LAST:STEP, such as 250:400:25")
     ] = None,
@@ -61,79 +79,45 @@ def henry(
             "xtb[:GFN1-xTB|GFN2-xTB] | ase:MODULE:CALLABLE"
         ),
     ] = "mace-dac",
-    force_field: Annotated[
-        str, typer.Option(help="baseline: bundled name, RASPA3 force_field.json or our YAML")
-    ] = "UFF",
-    charges: Annotated[
-        str, typer.Option(help="host charges: cif | eqeq | eeq | none | a file of charges")
-    ] = "cif",
-    cutoff_angstrom: Annotated[
-        float | None, typer.Option(help="cutoff in angstrom  [default: the force field's, else 12]")
-    ] = None,
-    lj: Annotated[
-        str | None,
-        typer.Option(
-            help="truncated | shifted | force-shifted  [default: the force field's, else truncated]"
-        ),
-    ] = None,
-    tail_correction: Annotated[
-        bool | None,
-        typer.Option(
-            "--tail-correction/--no-tail-correction",
-            help="analytic Lennard-Jones tail  [default: the force field's, else none]",
-        ),
-    ] = None,
+    force_field: ForceField = "UFF",
+    charges: Charges = "cif",
+    cutoff_angstrom: CutoffAngstrom = None,
+    lj: LennardJones = None,
+    tail_correction: TailCorrection = None,
     feynman_hibbs: Annotated[
         bool,
         typer.Option("--feynman-hibbs", help="quantum-corrected Lennard-Jones of light guests"),
     ] = False,
-    energies: Annotated[
-        str, typer.Option(help="auto | direct | grid: how classical energies are evaluated")
-    ] = "auto",
-    block_pockets: Annotated[
-        bool,
-        typer.Option(
-            "--block-pockets/--keep-pockets", help="leave out pores the guest cannot reach"
-        ),
-    ] = True,
-    pocket_threshold_kt: Annotated[
-        float, typer.Option(help="barrier that closes a pore, kT at 298.15 K")
-    ] = 15.0,
+    energies: Energies = "auto",
+    block_pockets: BlockPockets = True,
+    pocket_threshold_kt: PocketThresholdKt = 15.0,
     block_file: Annotated[
         Path | None, typer.Option(help="RASPA block file to use in place of the search for pockets")
     ] = None,
     sampling: Annotated[str, typer.Option(help="adaptive | uniform")] = "adaptive",
     target_error: Annotated[
         float | None,
-        typer.Option(help="relative standard error to stop at  [default: 0.05, classical 0.01]"),
+        typer.Option(
+            help="relative standard error to stop at", show_default="0.05, classical 0.01"
+        ),
     ] = None,
     keep_insertions: Annotated[
         bool | None,
         typer.Option(
             "--keep-insertions/--drop-insertions",
-            help="write a classical run's insertions  [default: up to 2,000,000]",
+            help="write a classical run's insertions",
+            show_default="up to 2,000,000",
         ),
     ] = None,
     max_labels: Annotated[int, typer.Option(help="most reference calls")] = 300,
-    max_rounds: Annotated[int, typer.Option(help="most rounds")] = 8,
-    workers: Annotated[int, typer.Option(help="worker processes")] = 2,
+    max_rounds: Annotated[int, typer.Option(help="most rounds")] = 10,
+    workers: Workers = 2,
     threads: Annotated[int, typer.Option(help="threads of the classical level")] = 2,
-    cluster: Annotated[
-        Path | None, typer.Option(help="YAML file that says where to run  [default: this machine]")
-    ] = None,
-    orchestration: Annotated[
-        bool,
-        typer.Option(
-            "--orchestration/--no-orchestration", help="Prefect and Dask, or this process alone"
-        ),
-    ] = True,
-    seed: Annotated[int, typer.Option(help="random seed")] = 0,
-    out: Annotated[
-        Path | None, typer.Option(help="run folder  [default: a name under runs/]")
-    ] = None,
-    json_output: Annotated[
-        bool, typer.Option("--json", help="print one JSON object on standard output")
-    ] = False,
+    cluster: Cluster = None,
+    orchestration: Orchestration = True,
+    seed: Seed = 0,
+    out: Out = None,
+    json_output: JsonOutput = False,
     model: Annotated[
         str | None, typer.Option(help="model of other hosts to start from; see `widomill models`")
     ] = None,
@@ -275,6 +259,7 @@ def show(
 
 
 register(app)
+register_upgrade(app)
 app.add_typer(models)
 
 

@@ -8,6 +8,26 @@ from typing import Annotated
 
 import typer
 
+from flows.cli_options import (
+    BlockPockets,
+    Charges,
+    Cluster,
+    CutoffAngstrom,
+    Energies,
+    ForceField,
+    Guest,
+    Host,
+    JsonOutput,
+    LennardJones,
+    Orchestration,
+    Out,
+    PocketThresholdKt,
+    Seed,
+    TailCorrection,
+    TemperaturesK,
+    Workers,
+)
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
@@ -16,25 +36,17 @@ def register(app: typer.Typer) -> None:
 
 
 def isotherm(
-    host: Annotated[str, typer.Argument(help="CIF path or the name of a bundled host")],
-    guest: Annotated[str, typer.Option(help="bundled guest, or a RASPA3 molecule JSON")],
+    host: Host,
+    guest: Guest,
     pressure_pa: Annotated[list[float], typer.Option(help="pressure in Pa; repeatable")],
-    temperature_k: Annotated[
-        list[float] | None, typer.Option(help="temperature in K; repeatable  [default: 298.15]")
-    ] = None,
-    force_field: Annotated[str, typer.Option(help="force field, name or file")] = "UFF",
-    charges: Annotated[str, typer.Option(help="cif | eqeq | eeq | none | a file")] = "cif",
-    cutoff_angstrom: Annotated[
-        float | None, typer.Option(help="cutoff in angstrom  [default: the force field's, else 12]")
-    ] = None,
-    lj: Annotated[str | None, typer.Option(help="truncated | shifted | force-shifted")] = None,
-    tail_correction: Annotated[
-        bool | None, typer.Option("--tail-correction/--no-tail-correction", help="host-guest tail")
-    ] = None,
-    energies: Annotated[str, typer.Option(help="auto | direct | grid")] = "auto",
-    block_pockets: Annotated[
-        bool, typer.Option("--block-pockets/--keep-pockets", help="leave out pores out of reach")
-    ] = True,
+    temperature_k: TemperaturesK = None,
+    force_field: ForceField = "UFF",
+    charges: Charges = "cif",
+    cutoff_angstrom: CutoffAngstrom = None,
+    lj: LennardJones = None,
+    tail_correction: TailCorrection = None,
+    energies: Energies = "auto",
+    block_pockets: BlockPockets = True,
     initialisation_cycles: Annotated[int, typer.Option(help="cycles before the average")] = 2000,
     production_cycles: Annotated[int, typer.Option(help="cycles that are averaged")] = 10000,
     ideal_gas: Annotated[
@@ -43,21 +55,12 @@ def isotherm(
     own_images: Annotated[
         bool, typer.Option("--own-images", help="guests see their own images, as in RASPA")
     ] = False,
-    workers: Annotated[int, typer.Option(help="worker processes")] = 2,
-    cluster: Annotated[Path | None, typer.Option(help="YAML file that says where to run")] = None,
-    orchestration: Annotated[
-        bool,
-        typer.Option(
-            "--orchestration/--no-orchestration", help="Prefect and Dask, or this process alone"
-        ),
-    ] = True,
-    seed: Annotated[int, typer.Option(help="random seed")] = 0,
-    out: Annotated[
-        Path | None, typer.Option(help="run folder  [default: a name under runs/]")
-    ] = None,
-    json_output: Annotated[
-        bool, typer.Option("--json", help="print one JSON object on standard output")
-    ] = False,
+    workers: Workers = 2,
+    cluster: Cluster = None,
+    orchestration: Orchestration = True,
+    seed: Seed = 0,
+    out: Out = None,
+    json_output: JsonOutput = False,
 ) -> None:
     """Compute an adsorption isotherm by grand-canonical Monte Carlo."""
     from data.store import plain
@@ -110,19 +113,15 @@ def capacity(
 
 
 def pores(
-    host: Annotated[str, typer.Argument(help="CIF path or the name of a bundled host")],
+    host: Host,
     guest: Annotated[str, typer.Option(help="guest whose pockets are looked for")] = "CH4",
-    force_field: Annotated[str, typer.Option(help="force field, name or file")] = "UFF",
-    charges: Annotated[str, typer.Option(help="cif | eqeq | eeq | none | a file")] = "none",
-    pocket_threshold_kt: Annotated[
-        float, typer.Option(help="barrier that closes a pore, kT at 298.15 K")
-    ] = 15.0,
+    force_field: ForceField = "UFF",
+    charges: Charges = "none",
+    pocket_threshold_kt: PocketThresholdKt = 15.0,
     block_file: Annotated[
         Path | None, typer.Option(help="write the pockets as a RASPA block file")
     ] = None,
-    json_output: Annotated[
-        bool, typer.Option("--json", help="print one JSON object on standard output")
-    ] = False,
+    json_output: JsonOutput = False,
 ) -> None:
     """Print pore diameters, void fractions, channels and closed pockets of a host."""
     from data.store import plain
@@ -147,9 +146,7 @@ def pores(
 def selectivity(
     one: Annotated[Path, typer.Argument(metavar="DIR1", help="finished run of the first guest")],
     two: Annotated[Path, typer.Argument(metavar="DIR2", help="finished run of the second guest")],
-    json_output: Annotated[
-        bool, typer.Option("--json", help="print one JSON object on standard output")
-    ] = False,
+    json_output: JsonOutput = False,
 ) -> None:
     """Print the Henry selectivity of two guests from two finished runs of one host."""
     from data.store import plain

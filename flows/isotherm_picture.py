@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from data.constants import PA_PER_BAR
 from data.store import write_atomically
+from flows.report.style import NORMAL_95
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import Console
-
-PA_PER_BAR = 1e5
-TWO_SIDED_95 = 1.96
 
 
 def draw(result: dict[str, Any]) -> Figure:
@@ -27,7 +26,7 @@ def draw(result: dict[str, Any]) -> Figure:
         points = [p for p in result["points"] if p["temperature_k"] == temperature]
         bar = np.array([p["pressure_pa"] for p in points]) / PA_PER_BAR
         loading = np.array([p["mol_per_kg"] for p in points])
-        error = TWO_SIDED_95 * np.array([p["mol_per_kg_standard_error"] for p in points])
+        error = NORMAL_95 * np.array([p["mol_per_kg_standard_error"] for p in points])
         slope = henry["henry_mol_per_kg_pa"] * PA_PER_BAR
         for axis in axes:
             axis.errorbar(
@@ -39,7 +38,8 @@ def draw(result: dict[str, Any]) -> Figure:
         axes[1].plot(bar, slope * bar, "--", lw=1, color=colour)
     axes[0].set_ylim(bottom=0.0)
     axes[1].set_xscale("log")
-    axes[1].set_yscale("log")
+    if any(point["mol_per_kg"] > 0.0 for point in result["points"]):
+        axes[1].set_yscale("log")
     for axis in axes:
         axis.set_xlabel("pressure / bar")
         axis.set_ylabel("absolute loading / mol/kg")

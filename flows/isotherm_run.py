@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import RunFolderError, SettingsError
+from data.records import Estimate
 from data.schemas import ISOTHERM
 from data.store import plain, write_json, write_rows
 from flows.console import Reporter
 from flows.executors import Executor
 from flows.isotherm_picture import write_picture
+from flows.pore_facts import is_closed, pore_facts, pore_warnings
 from flows.prepare import prepare_isotherm
 from flows.settings import IsothermSettings
 from flows.stages import Stages
 from tasks.classical import ClassicalItem, ClassicalRecord, average_classical
 from tasks.context import RunContext
 from tasks.isotherm import PointItem, load_point
-from tasks.pores import PoresItem, find_pores
 
 RESULT_FILE = "isotherm.json"
 
@@ -29,7 +30,8 @@ def run_isotherm_job(
 ) -> dict[str, Any]:
     """Compute every point of an isotherm, or what is missing of it.
 
-    The Henry coefficient comes with it: the slope every isotherm must start with.
+    The Henry coefficient comes first: the slope every isotherm must start with. Its map of the
+    pores is that of the isotherm, so that both leave out the same room.
 
     Returns:
         The points, the Henry coefficients and the settings, as in isotherm.json.
@@ -45,7 +47,6 @@ def run_isotherm_job(
         return read_isotherm(folder)
     host, guest = context.system.host, context.system.guest
     stages = Stages(executor, reporter, str(folder), f"{host.name} {guest.name}")
-    pores = stages.call(find_pores, PoresItem(stages.run_dir), "insertions", "pores")
     henry = stages.call(
         average_classical, ClassicalItem(stages.run_dir, False), "insertions", "Henry coefficient"
     )
@@ -67,9 +68,9 @@ def run_isotherm_job(
         **_names(context),
         "points": points,
         "henry": _henry(context, henry),
-        "channels": list(pores.channels),
-        "pockets": pores.pockets,
-        "warnings": [*henry.notes, *_warnings(points)],
+        "channels": list(henry.pores.channels),
+        "pockets": henry.pores.pockets,
+        "warnings": [*henry.notes, *_warnings(context, henry, points)],
         "wall_s": time.monotonic() - began,
     }
     names = _names(context)
@@ -118,8 +119,15 @@ def _henry(context: RunContext, record: ClassicalRecord) -> list[dict[str, Any]]
     ]
 
 
-def _warnings(points: list[dict[str, Any]]) -> list[str]:
-    return [
+def _warnings(
+    context: RunContext, henry: ClassicalRecord, points: list[dict[str, Any]]
+) -> list[str]:
+    """Return what is left out, and the notes of every point where a guest can be at all."""
+    facts = pore_facts(henry.pores, henry.excluded_share[0])
+    found = pore_warnings(facts, context.widom.block_pockets)
+    if is_closed(facts):
+        return found
+    return found + [
         f"{point['temperature_k']:g} K, {point['pressure_pa']:g} Pa: {note}"
         for point in points
         for note in point["notes"]
@@ -137,14 +145,18 @@ def capacity(folder: Path, adsorption: str, desorption: str) -> dict[str, Any]:
     Raises:
         SettingsError: a state is badly written or was not computed.
     """
+    from chem.gcmc.loading import released_loading
+
     points = read_isotherm(folder)["points"]
-    high, low = (_point(points, text, folder) for text in (adsorption, desorption))
-    error = (high["mol_per_kg_standard_error"] ** 2 + low["mol_per_kg_standard_error"] ** 2) ** 0.5
+    rows = (_point(points, text, folder) for text in (adsorption, desorption))
+    found = released_loading(
+        *(Estimate(row["mol_per_kg"], row["mol_per_kg_standard_error"]) for row in rows)
+    )
     return {
         "adsorption": adsorption,
         "desorption": desorption,
-        "working_capacity_mol_per_kg": high["mol_per_kg"] - low["mol_per_kg"],
-        "standard_error_mol_per_kg": error,
+        "working_capacity_mol_per_kg": found.mean,
+        "standard_error_mol_per_kg": found.standard_error,
     }
 
 

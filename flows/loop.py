@@ -6,32 +6,28 @@ running it gives the same numbers.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from chem.combine import Combined
+from chem.allocation import FEWEST_LABELS, Outlook, Schedule
+from chem.combine import Combined, combine
 from flows.stages import Stages, Table
 from tasks.check import CheckItem, CheckRecord, check_reference_level
 from tasks.context import RunContext
-from tasks.estimate import EstimateItem, RoundRecord, combine_rounds, estimate_round
+from tasks.estimate import EstimateItem, RoundRecord, estimate_round
 from tasks.paths import PILOT_TABLE
 from tasks.routing import RouteItem, RouteRecord, route_round
 from tasks.training import FitItem, FitRecord, PretrainItem, fit, pretrain
 
-TABLE_SHARES = (0.1, 0.2, 0.7)
 PILOT_SHARE = 0.2
 MOST_PILOT = 200_000
 FEWEST_PILOT = 2_000
 MIN_ROUNDS = 3
 MIN_LABELS = 10
-PLANNED_ROUNDS = 6
-FEWEST_LABELS_PER_ROUND = 8
 EXPLORE_FIRST = 0.5
 EXPLORE_LATER = 0.15
 RESERVED_FOR_BINDING = 1
-KEPT_FOR_LATER = 0.6
 
 
 @dataclass(frozen=True)
@@ -44,25 +40,14 @@ class Budget:
     target_error: float
     adaptive: bool
 
-    def table_sizes(self) -> list[int]:
-        """Return the insertions of each table; they add up to the whole."""
-        count = min(len(TABLE_SHARES), self.max_rounds)
-        shares = TABLE_SHARES[-count:]
-        sizes = [int(self.insertions * s / sum(shares)) for s in shares]
-        sizes[-1] += self.insertions - sum(sizes)
-        return sizes
-
     def pilot(self) -> int:
         """Return the uniform insertions that the first proposal is learned from."""
         return max(FEWEST_PILOT, min(MOST_PILOT, int(PILOT_SHARE * self.insertions)))
 
-    def labels_per_round(self) -> int:
-        """Return the expected labels of a round."""
-        usable = max(1, self.max_labels - RESERVED_FOR_BINDING)
-        return max(
-            min(FEWEST_LABELS_PER_ROUND, usable),
-            math.ceil(usable / min(self.max_rounds, PLANNED_ROUNDS)),
-        )
+    @property
+    def schedule(self) -> Schedule:
+        """Labels and weights of the rounds."""
+        return Schedule(max(1, self.max_labels - RESERVED_FOR_BINDING), self.max_rounds)
 
 
 @dataclass
@@ -118,9 +103,8 @@ def run_loop(
     if budget.max_rounds > 1:
         stages.call(pretrain, PretrainItem(stages.run_dir, PILOT_TABLE), "train", "pretraining")
     outcome = LoopOutcome([], [], check, 0, 0, 0.0, "")
-    sizes = budget.table_sizes()
-    for number in range(1, budget.max_rounds + 1):
-        log = _round(context, budget, stages, outcome, number, sizes, pilot)
+    for number in range(1, len(budget.schedule.lots) + 1):
+        log = _round(context, budget, stages, outcome, number, pilot)
         outcome.rounds.append(log)
         outcome.combined = log.combined
         _tell(stages, log)
@@ -132,28 +116,9 @@ def run_loop(
 
 
 def _pilot(budget: Budget, stages: Stages) -> Table:
-    pilot = stages.draw_table(PILOT_TABLE, budget.pilot(), None, 0)
+    pilot = stages.draw_pilot(budget.pilot())
     stages.reporter.say(f"pilot: {pilot.insertions:,} uniform insertions at the baseline")
     return pilot
-
-
-def _table(
-    budget: Budget,
-    stages: Stages,
-    outcome: LoopOutcome,
-    number: int,
-    sizes: list[int],
-    pilot: Table,
-) -> Table:
-    """Return the table of a round, drawing it when the round brings a new one."""
-    if number > len(sizes):
-        return outcome.tables[-1]
-    source: Table | None = outcome.tables[-1] if outcome.tables else pilot
-    if not budget.adaptive:
-        source = None
-    table = stages.draw_table(number, sizes[number - 1], source, number - 1)
-    outcome.tables.append(table)
-    return table
 
 
 def _round(
@@ -162,47 +127,39 @@ def _round(
     stages: Stages,
     outcome: LoopOutcome,
     number: int,
-    sizes: list[int],
     pilot: Table,
 ) -> RoundLog:
     began = time.monotonic()
-    table = _table(budget, stages, outcome, number, sizes, pilot)
     fitted = stages.call(
         fit,
         FitItem(stages.run_dir, number, tuple(range(1, number))),
         "train",
         f"round {number} training",
     )
+    outlook = stages.learn(number, [pilot, *outcome.tables], budget.adaptive)
+    table = stages.draw_table(number, _insertions(budget, outcome, number, outlook))
+    outcome.tables.append(table)
     stages.score(number, table)
-    remaining = budget.max_labels - RESERVED_FOR_BINDING - outcome.labels
-    tables_left = max(0, len(sizes) - number)
-    expected = _expected(budget, remaining, tables_left)
-    route = stages.call(
-        route_round,
-        RouteItem(
-            stages.run_dir,
-            number,
-            table.number,
-            table.batches,
-            expected_labels=expected,
-            most_labels=max(1, int(remaining - KEPT_FOR_LATER * expected * tables_left)),
-            explore_share=EXPLORE_FIRST if number == 1 else EXPLORE_LATER,
-        ),
-        "train",
-        f"round {number} routing",
-    )
+    route = _route(budget, stages, outcome, table)
     labelled = stages.label(number, route.rows_to_label)
     outcome.labels += sum(r.labels for r in labelled)
     outcome.label_failures += sum(r.failures for r in labelled)
     outcome.reference_seconds += sum(r.seconds for r in labelled)
     records = stages.call(
         estimate_round,
-        EstimateItem(stages.run_dir, number, table.number, table.batches, route),
+        EstimateItem(
+            stages.run_dir,
+            number,
+            number,
+            table.batches,
+            route,
+            budget.schedule.weight(number),
+        ),
         "train",
         f"round {number} estimate",
     )
     combined = [
-        combine_rounds([r.records[k] for r in outcome.rounds] + [records[k]])
+        combine([log.records[k].estimate for log in outcome.rounds] + [records[k].estimate])
         for k in range(len(context.temperatures_k))
     ]
     return RoundLog(
@@ -217,27 +174,38 @@ def _round(
     )
 
 
-def _expected(budget: Budget, remaining: int, tables_left: int) -> float:
-    """Return the labels to expect, with room for the scatter of the draw and later tables."""
-    wanted = float(budget.labels_per_round())
-    if tables_left > 0:
-        wanted = min(wanted, remaining / (tables_left + 1))
-    room = (math.sqrt(remaining + 1.0) - 1.0) ** 2
-    return max(1.0, min(wanted, room))
+def _insertions(budget: Budget, outcome: LoopOutcome, number: int, outlook: Outlook) -> int:
+    """Return the insertions of a round's table."""
+    left = budget.insertions - sum(t.insertions for t in outcome.tables)
+    most = budget.schedule.most_insertions(number, budget.insertions, left)
+    return outlook.insertions(budget.schedule.lots[number - 1], budget.target_error, most)
+
+
+def _route(budget: Budget, stages: Stages, outcome: LoopOutcome, table: Table) -> RouteRecord:
+    """Draw the labels of a round, no more than are left."""
+    left = max(1, budget.schedule.max_labels - outcome.labels)
+    item = RouteItem(
+        stages.run_dir,
+        table.number,
+        table.number,
+        table.batches,
+        expected_labels=min(budget.schedule.lots[table.number - 1], float(left)),
+        most_labels=left,
+        explore_share=EXPLORE_FIRST if table.number == 1 else EXPLORE_LATER,
+    )
+    return stages.call(route_round, item, "train", f"round {table.number} routing")
 
 
 def _stop(budget: Budget, outcome: LoopOutcome) -> str:
     number = len(outcome.rounds)
-    errors = [c.estimate.relative_standard_error for c in outcome.combined]
+    errors = [c.interval_error for c in outcome.combined]
     enough = outcome.labels >= MIN_LABELS and number >= min(MIN_ROUNDS, budget.max_rounds)
     if enough and max(errors) <= budget.target_error:
         return "target error reached"
     if number >= budget.max_rounds:
         return "round limit reached"
-    remaining = budget.max_labels - RESERVED_FOR_BINDING - outcome.labels
-    more_tables = number < len(budget.table_sizes())
-    fewest = 1 if more_tables else FEWEST_LABELS_PER_ROUND
-    if remaining < min(fewest, budget.labels_per_round()):
+    left = budget.schedule.max_labels - outcome.labels
+    if number >= len(budget.schedule.lots) or left < min(FEWEST_LABELS, budget.max_labels):
         return "label budget spent"
     return ""
 

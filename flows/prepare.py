@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +60,7 @@ def prepare(settings: HenrySettings, *, shuffle_labels: bool = False) -> RunCont
     Raises:
         InputError: something given cannot be used.
     """
+    from chem.guests import require_atoms
     from chem.references.registry import validate_reference_spec
 
     spec = validate_reference_spec(settings.reference, trust_model_file=settings.trust_model_file)
@@ -66,8 +68,11 @@ def prepare(settings: HenrySettings, *, shuffle_labels: bool = False) -> RunCont
     other = None
     if spec.kind == "forcefield":
         other = build_system(settings, spec.argument)
+    system = build_system(settings, settings.force_field, atomistic=atomistic, other=other)
+    if atomistic:
+        require_atoms(system.guest)
     context = RunContext(
-        system=build_system(settings, settings.force_field, atomistic=atomistic, other=other),
+        system=system,
         reference=settings.reference,
         reference_system=other,
         trust_model_file=settings.trust_model_file,
@@ -116,13 +121,7 @@ def prepare_isotherm(settings: IsothermSettings) -> RunContext:
         temperatures_k=settings.temperatures_k,
         seed=settings.seed,
         atomistic=False,
-        widom=WidomSettings(
-            energies=settings.energies,
-            threads=settings.threads,
-            seed=settings.seed,
-            block_pockets=settings.block_pockets,
-            pocket_threshold_kt=settings.pocket_threshold_kt,
-        ),
+        widom=widom_settings(settings),
     )
     _write_inputs(settings, context)
     pairs = mix_guests(system.guest, load_force_field(settings.force_field))
@@ -222,17 +221,22 @@ def given_spheres(settings: SystemSettings, host: Host) -> BlockSpheres | None:
     return spheres.in_cell(host.lattice_angstrom)
 
 
-def widom_settings(settings: HenrySettings) -> WidomSettings:
-    """Return how the classical level is worked out."""
-    return WidomSettings(
-        insertions=settings.insertions,
-        target_error=settings.wanted_error,
-        sampling=settings.sampling,
+def widom_settings(settings: SystemSettings) -> WidomSettings:
+    """Return how the classical level is worked out: to one per cent where nothing else is asked."""
+    common = WidomSettings(
         energies=settings.energies,
         threads=settings.threads,
         seed=settings.seed,
         block_pockets=settings.block_pockets,
         pocket_threshold_kt=settings.pocket_threshold_kt,
+    )
+    if not isinstance(settings, HenrySettings):
+        return common
+    return replace(
+        common,
+        insertions=settings.insertions,
+        target_error=settings.wanted_error,
+        sampling=settings.sampling,
     )
 
 

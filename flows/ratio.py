@@ -10,8 +10,6 @@ from data.errors import RunFolderError, SettingsError
 if TYPE_CHECKING:
     from rich.console import Console
 
-SAME_TEMPERATURE_K = 1e-6
-
 
 def selectivities(one: Path, two: Path) -> list[dict[str, Any]]:
     """Return the selectivity at every temperature both runs have.
@@ -24,7 +22,7 @@ def selectivities(one: Path, two: Path) -> list[dict[str, Any]]:
         RunFolderError: a folder holds no finished run.
         SettingsError: host or level differ, or no temperature is shared.
     """
-    from chem.selectivity import selectivity_of_results
+    from chem.selectivity import SAME_TEMPERATURE_K, selectivity_of_results
 
     first, second = _results(one), _results(two)
     found = []

@@ -15,6 +15,7 @@ from data.records import Estimate
 from data.schemas import RESULTS, ROUNDS
 from data.store import plain, write_json, write_rows
 from flows.loop import LoopOutcome, RoundLog
+from flows.pore_facts import is_closed, pore_facts, pore_warnings
 from flows.settings import HenrySettings
 from tasks.binding import BindingRecord
 from tasks.classical import ClassicalRecord
@@ -85,7 +86,7 @@ def loop_results(
             "insertions_evaluated": placed,
             "overlap_fraction": last.route.overlap_fraction,
             "effective_samples": combined.effective_samples,
-            **_pores(pores, pores.excluded_share),
+            **pore_facts(pores, pores.excluded_share),
             "energies": context.widom.energies,
             "grid_check": None,
             "labels": outcome.labels,
@@ -135,7 +136,7 @@ def classical_results(
             "insertions_evaluated": record.evaluated,
             "overlap_fraction": record.overlap_fraction,
             "effective_samples": record.effective_samples[k],
-            **_pores(record.pores, record.excluded_share[k]),
+            **pore_facts(record.pores, record.excluded_share[k]),
             "energies": record.energies,
             "grid_check": record.grid_check,
             "labels": 0,
@@ -168,17 +169,6 @@ def _units(henry: float, context: RunContext, temperature_k: float) -> dict[str,
     }
 
 
-def _pores(pores: PoresRecord, excluded_share: float) -> dict[str, Any]:
-    """Return what the search for pores found."""
-    return {
-        "excluded_share": excluded_share,
-        "pockets": pores.pockets,
-        "channels": list(pores.channels),
-        "pockets_blocked": pores.blocked,
-        "pockets_given": pores.given,
-    }
-
-
 def _verdict(result: dict[str, Any]) -> str:
     """Return in plain words what limits the interval."""
     return verdict(
@@ -202,7 +192,7 @@ def _warnings(result: dict[str, Any], context: RunContext, reference: tuple[str,
     error = result["henry_relative_standard_error"]
     if result["henry_mol_per_kg_pa"] < 0:
         found.append("too few labels: the corrected estimate is negative, which is no answer yet")
-    found += _pore_warnings(result, context)
+    found += pore_warnings(result, context.widom.block_pockets)
     if context.system.classical.feynman_hibbs_k is not None:
         found.append(
             "Qst leaves out how the Feynman-Hibbs potential itself changes with temperature"
@@ -222,7 +212,7 @@ def _warnings(result: dict[str, Any], context: RunContext, reference: tuple[str,
     if share > DOMINANT_SHARE:
         found.append(f"one insertion carries {100 * share:.0f} % of the answer")
     if result["henry_mol_per_kg_pa"] == 0:
-        if not _closed(result):
+        if not is_closed(result):
             found.append("the guest found no room in this host: the Henry coefficient is zero")
     elif result["effective_samples"] < FEW_EFFECTIVE:
         found.append(
@@ -241,33 +231,6 @@ def _watched(last: RoundLog) -> tuple[str, ...]:
     """Return what the watch over the last surrogate has to say."""
     found = last.fit.validation
     return (found.warning,) if found and found.warning else ()
-
-
-def _closed(result: dict[str, Any]) -> bool:
-    """Whether blocking pockets leaves nothing."""
-    return bool(
-        result["pockets_blocked"] and not result["pockets_given"] and not result["channels"]
-    )
-
-
-def _pore_warnings(result: dict[str, Any], context: RunContext) -> list[str]:
-    if _closed(result):
-        return [
-            "no pore of this host lets the guest through: the Henry coefficient is zero. "
-            "--keep-pockets counts the closed pores all the same"
-        ]
-    if result["pockets"] and not result["pockets_blocked"] and context.widom.block_pockets:
-        return [
-            "the baseline finds no pore that lets the guest through; since the reference decides, "
-            "nothing is left out"
-        ]
-    share = result["excluded_share"]
-    if not result["pockets_blocked"] or not result["pockets"] or not share > 0:
-        return []
-    return [
-        f"closed pockets left out: {result['pockets']}, about {100 * share:.2g} % of what the "
-        "answer would be with them (--keep-pockets)"
-    ]
 
 
 def round_rows(context: RunContext, outcome: LoopOutcome) -> list[dict[str, Any]]:
@@ -304,7 +267,7 @@ def _round_row(
         "design_error": prefactor * max(0.0, float(moments.design_covariance[0, 0])) ** 0.5,
         "predicted_error": prefactor
         * log.route.surrogate_mean[k]
-        * record.estimate.predicted_relative_variance**0.5,
+        * record.estimate.predicted_relative_design_variance**0.5,
         "combination_weight": float(outcome.combined[k].weights[log.number - 1]),
         "henry": prefactor * combined.estimate.mean,
         "henry_ci_low": prefactor * low,

@@ -121,7 +121,7 @@ class HenrySettings(SystemSettings):
         description="write a classical run's insertions; default: up to 2,000,000 of them",
     )
     max_labels: int = Field(default=300, ge=1, le=10**6, description="most reference calls")
-    max_rounds: int = Field(default=8, ge=1, le=100, description="most rounds")
+    max_rounds: int = Field(default=10, ge=1, le=100, description="most rounds")
     model: str | None = Field(
         default=None, min_length=1, description="model of other hosts to start from, by its name"
     )
@@ -185,7 +185,8 @@ class IsothermSettings(SystemSettings):
         return "isotherm"
 
 
-AnySettings = TypeVar("AnySettings", bound=SystemSettings)
+AnySettings = TypeVar("AnySettings", bound=BaseModel)
+SystemKind = TypeVar("SystemKind", bound=SystemSettings)
 
 
 def make_settings(**values: Any) -> HenrySettings:

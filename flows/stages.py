@@ -6,17 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from chem.allocation import Outlook
 from flows.console import Reporter
 from flows.executors import Executor, Kind
-from tasks.insertions import (
-    BatchRecord,
-    ProposalItem,
-    batch_items,
-    learn_table_proposal,
-    sample_batch,
-)
+from tasks.insertions import BatchRecord, batch_items, sample_batch
 from tasks.labels import LabelItem, LabelRecord, label_chunk
 from tasks.paths import PILOT_TABLE
+from tasks.proposals import (
+    ProposalItem,
+    learn_table_proposal,
+    sources_of,
+    uniform_table_proposal,
+)
 from tasks.scores import ScoreItem, score_batch
 
 Item = TypeVar("Item")
@@ -24,6 +25,9 @@ Record = TypeVar("Record")
 
 BATCH_SIZE = 50_000
 CHUNK_SIZE = 6
+TAUGHT = 150_000
+TAUGHT_SHARE = 3
+"""Insertions that teach a proposal: so many, or that part of the latest table."""
 
 
 @dataclass(frozen=True)
@@ -66,25 +70,35 @@ class Stages:
         """Run one item of a stage."""
         return self.executor.call(function, item, kind=kind, run_name=f"{self.title} {what}")
 
-    def draw_table(
-        self, number: int, insertions: int, source: Table | None, source_round: int
-    ) -> Table:
-        """Draw a table from a proposal learned on another one (None: uniform).
+    def learn(self, round_number: int, tables: Sequence[Table], adaptive: bool) -> Outlook:
+        """Score earlier insertions with a round's surrogate and learn its proposal from them.
 
         Args:
-            number: table number.
-            insertions: how many.
-            source: table to learn the proposal from.
-            source_round: round whose surrogate scores that table; 0 for the baseline.
+            round_number: round; its surrogate must be there.
+            tables: the tables so far, oldest first.
+            adaptive: learn where to insert; otherwise insertions stay uniform.
+
+        Returns:
+            What the round promises.
         """
-        item = ProposalItem(
-            self.run_dir,
-            number,
-            source.number if source else PILOT_TABLE,
-            source_round,
-            source.batches if source else 0,
-        )
-        self.call(learn_table_proposal, item, "insertions", f"table {number} proposal")
+        most = max(TAUGHT, tables[-1].insertions // TAUGHT_SHARE)
+        sources = sources_of([(t.number, t.batches, t.insertions) for t in tables], most)
+        items = [
+            ScoreItem(self.run_dir, round_number, table, k, earlier=True)
+            for table, batches in sources
+            for k in range(batches)
+        ]
+        self.map(score_batch, items, "scores", f"round {round_number} proposal scores")
+        item = ProposalItem(self.run_dir, round_number, sources, adaptive)
+        return self.call(learn_table_proposal, item, "insertions", f"table {round_number} proposal")
+
+    def draw_pilot(self, insertions: int) -> Table:
+        """Draw uniform insertions that only teach."""
+        uniform_table_proposal(self.run_dir, PILOT_TABLE)
+        return self.draw_table(PILOT_TABLE, insertions)
+
+    def draw_table(self, number: int, insertions: int) -> Table:
+        """Draw a table from its proposal."""
         items = batch_items(self.run_dir, number, insertions, BATCH_SIZE)
         records: list[BatchRecord] = self.map(
             sample_batch, items, "insertions", f"table {number} insertions", "insertions"

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.report.words import NOTHING, PA_PER_BAR, decimals, is_short, known, plain_number
+from data.constants import PA_PER_BAR
+from flows.report.words import NOTHING, decimals, is_short, known, plain_number
 
 if TYPE_CHECKING:
     from rich.console import Console

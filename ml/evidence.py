@@ -8,6 +8,7 @@ observations with the features held fixed.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 
@@ -25,10 +26,17 @@ LENGTH_PRIOR = (math.log(1.5), 0.8)
 NOISE_PRIOR = (math.log(0.4), 1.0)
 SLOPE_NOISE_PRIOR = (math.log(2.0), 1.0)
 LEAST_NOISE = 0.05
+LEAST_SLOPE_NOISE = 0.1
+WITH_LEARNED = 3
+NEGLIGIBLE = 1e-3
 
 
 def fit_kernel(blocks: tuple[Block, ...], observed: Observations, *, steps: int = 40) -> Kernel:
     """Return the hyperparameters of highest (penalised) evidence.
+
+    Lengths are those of the energies alone, so where forces are known the learned descriptors
+    may turn out to mislead: they are then left out, if the evidence of all observations is higher
+    without them.
 
     Args:
         blocks: descriptor blocks of the labels, with slopes when forces are given.
@@ -44,7 +52,17 @@ def fit_kernel(blocks: tuple[Block, ...], observed: Observations, *, steps: int 
     kernel = _fit_energies(*_subset(blocks, observed), steps=steps)
     if observed.force is None and observed.torque is None:
         return kernel
-    return _refine_noise(blocks, observed, kernel, steps=steps)
+    value, kernel = _refine_noise(blocks, observed, kernel, steps=steps)
+    if len(blocks) < WITH_LEARNED:
+        return kernel
+    plain = _fit_energies(*_subset(blocks[:-1], observed), steps=steps)
+    plain_value, plain = _refine_noise(blocks[:-1], observed, plain, steps=steps)
+    return kernel if value <= plain_value else _without_last(plain, kernel.lengths[-1])
+
+
+def _without_last(kernel: Kernel, length: float) -> Kernel:
+    """Return a kernel of one more component, which counts for nothing."""
+    return Kernel((*kernel.amplitudes, NEGLIGIBLE), (*kernel.lengths, length), kernel.noise)
 
 
 def _subset(
@@ -94,24 +112,28 @@ def _energy_evidence(blocks: tuple[Block, ...], observed: Observations, theta: T
 
 def _refine_noise(
     blocks: tuple[Block, ...], observed: Observations, kernel: Kernel, *, steps: int
-) -> Kernel:
+) -> tuple[float, Kernel]:
+    """Return the negative penalised evidence of all observations and the refined kernel."""
     system = LinearSystem.build(blocks, observed, select_centres(blocks, kernel), kernel.lengths)
     count = len(blocks)
     start = (max(kernel.noise[0], 0.2), *kernel.noise[1:])
     initial = torch.log(torch.tensor([*kernel.amplitudes, *start], dtype=torch.float64))
+    least = torch.tensor((LEAST_NOISE, LEAST_SLOPE_NOISE, LEAST_SLOPE_NOISE), dtype=torch.float64)
 
     def objective(theta: Tensor) -> Tensor:
         scales = system.scales(torch.exp(theta[:count]))
-        evidence = system.posterior(scales, torch.exp(theta[count:])).log_evidence
+        noise = torch.hypot(torch.exp(theta[count:]), least)
+        evidence = system.posterior(scales, noise, stabilised=True).log_evidence
         penalty = _penalty(theta[:count], AMPLITUDE_PRIOR) + _penalty(theta[count], NOISE_PRIOR)
         return penalty + _penalty(theta[count + 1 :], SLOPE_NOISE_PRIOR) - evidence
 
     value, theta = _minimise(objective, initial, steps)
     if not math.isfinite(value):
-        return kernel
+        return math.inf, kernel
+    value += float(_penalty(torch.log(torch.tensor(kernel.lengths)), LENGTH_PRIOR))
     numbers = [float(x) for x in torch.exp(theta)]
-    noise = (numbers[count], numbers[count + 1], numbers[count + 2])
-    return Kernel(tuple(numbers[:count]), kernel.lengths, noise)
+    first, second, third = torch.hypot(torch.exp(theta[count:]), least).tolist()
+    return value, Kernel(tuple(numbers[:count]), kernel.lengths, (first, second, third))
 
 
 def _penalty(values: Tensor, prior: tuple[float, float]) -> Tensor:
@@ -121,21 +143,22 @@ def _penalty(values: Tensor, prior: tuple[float, float]) -> Tensor:
 def _minimise(
     objective: Callable[[Tensor], Tensor], initial: Tensor, steps: int
 ) -> tuple[float, Tensor]:
-    """Minimise with L-BFGS; returns an infinite value when the factorisation breaks down."""
+    """Minimise with L-BFGS, as far as the factorisation holds; infinite where it never does."""
+    best = (math.inf, initial.clone())
     theta = initial.clone().requires_grad_()
     optimiser = torch.optim.LBFGS(
         [theta], lr=0.5, max_iter=steps, tolerance_change=1e-3, line_search_fn="strong_wolfe"
     )
 
     def closure() -> Tensor:
+        nonlocal best
         optimiser.zero_grad()
         value = objective(theta)
+        if float(value.detach()) < best[0]:
+            best = (float(value.detach()), theta.detach().clone())
         value.backward()
         return value
 
-    try:
+    with contextlib.suppress(RuntimeError):  # torch's own where a Cholesky factor does not exist
         optimiser.step(closure)
-        with torch.no_grad():
-            return float(objective(theta)), theta.detach().clone()
-    except RuntimeError:  # torch raises its subclass when a Cholesky factor does not exist
-        return math.inf, initial.clone()
+    return best

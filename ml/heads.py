@@ -329,7 +329,7 @@ def _stable_cholesky(matrix: Tensor) -> Tensor:
     By less than 1e-12 of the largest element it would be a factor of noise.
     """
     factor, failed = torch.linalg.cholesky_ex(matrix)
-    rise = ROUNDING * float(torch.diagonal(matrix).max())
+    rise = ROUNDING * float(torch.diagonal(matrix).detach().max())
     eye = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
     while int(failed) and rise < math.inf:
         factor, failed = torch.linalg.cholesky_ex(matrix + rise * eye)

@@ -19,7 +19,26 @@ from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
 
 EXPLORE_TEMPERING = 3.0
 FLOOR_SHARE = 0.03
-MAX_BETA2_SD2 = 4.0
+MAX_BETA2_SD2 = 1.0
+"""Largest (beta s)^2 that counts: the mean square of a log-normal error comes from deviations of
+several sigma, which a surrogate's spread does not describe."""
+
+
+@dataclass(frozen=True)
+class Believed:
+    """What the surrogate says of the non-overlapping insertions of a table.
+
+    Attributes:
+        weight: (n,) proposal weights v.
+        mean_kj_per_mol: (n,) mean energies.
+        sd_kj_per_mol: (n,) calibrated standard deviations.
+        prediction_kj_per_mol: (n,) energies that stand for them in the sum.
+    """
+
+    weight: np.ndarray
+    mean_kj_per_mol: np.ndarray
+    sd_kj_per_mol: np.ndarray
+    prediction_kj_per_mol: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -35,6 +54,24 @@ class Routing:
     expected_labels: float
 
 
+def cautious_energy(
+    mean_kj_per_mol: np.ndarray, sd_kj_per_mol: np.ndarray, temperature_k: float
+) -> np.ndarray:
+    """Return energies to stand for insertions in a sum of Boltzmann factors.
+
+    A wrong well in a place that the surrogate does not know would outweigh everything else. So
+    the Boltzmann factor is the harmonic mean over the surrogate's normal distribution,
+    1/E[exp(beta U)]: the mean energy raised by beta s^2 / 2.
+
+    Args:
+        mean_kj_per_mol: (n,) predicted means.
+        sd_kj_per_mol: (n,) predicted standard deviations.
+        temperature_k: temperature of the sum, the lowest of several.
+    """
+    beta = 1.0 / (GAS_CONSTANT_KJ_PER_MOL_K * temperature_k)
+    return np.asarray(mean_kj_per_mol + 0.5 * beta * sd_kj_per_mol**2)
+
+
 def error_factor(beta: float, sd_kj_per_mol: np.ndarray) -> np.ndarray:
     """Return sqrt(E[(exp(-beta e) - 1)^2]) of a normal energy error e of given sd.
 
@@ -47,50 +84,49 @@ def error_factor(beta: float, sd_kj_per_mol: np.ndarray) -> np.ndarray:
 
 
 def expected_error_terms(
-    temperature_k: float, weight: np.ndarray, mean: np.ndarray, sd: np.ndarray
+    temperature_k: float, weight: np.ndarray, prediction: np.ndarray, sd: np.ndarray
 ) -> np.ndarray:
     """Return the expected size of v |exp(-beta U) - exp(-beta Us)| of each insertion.
 
     Args:
         temperature_k: temperature.
         weight: (n,) proposal weights v.
-        mean: (n,) surrogate energies, kJ/mol.
+        prediction: (n,) energies that stand for insertions in the sum, kJ/mol.
         sd: (n,) calibrated standard deviations, kJ/mol.
     """
     beta = 1.0 / (GAS_CONSTANT_KJ_PER_MOL_K * temperature_k)
-    return weight * np.exp(np.minimum(-beta * mean, 600.0)) * error_factor(beta, sd)
+    return weight * np.exp(np.minimum(-beta * prediction, 600.0)) * error_factor(beta, sd)
 
 
 def route(
     temperatures_k: Sequence[float],
-    weight: np.ndarray,
-    mean_kj_per_mol: np.ndarray,
-    sd_kj_per_mol: np.ndarray,
+    believed: Believed,
     expected_labels: float,
     explore_share: float,
 ) -> Routing:
     """Return routing probabilities whose sum is the expected number of labels.
 
+    Exploration follows the mean energies, which do not shun what is unknown.
+
     Args:
         temperatures_k: temperatures one draw serves; each gets an equal share.
-        weight: (n,) proposal weights v.
-        mean_kj_per_mol: (n,) surrogate energies.
-        sd_kj_per_mol: (n,) calibrated standard deviations.
+        believed: the table as the surrogate sees it.
         expected_labels: wanted sum of the probabilities (at most n).
         explore_share: part of the budget that follows the tempered density.
 
     Returns:
         The probabilities.
     """
+    weight, sd = believed.weight, believed.sd_kj_per_mol
     count = len(weight)
     if count == 0:
         return Routing(np.zeros(0), 0.0)
     wanted = min(float(expected_labels), float(count))
     share = np.zeros(count)
     for temperature in temperatures_k:
-        aim = expected_error_terms(temperature, weight, mean_kj_per_mol, sd_kj_per_mol)
+        aim = expected_error_terms(temperature, weight, believed.prediction_kj_per_mol, sd)
         beta = 1.0 / (GAS_CONSTANT_KJ_PER_MOL_K * temperature * EXPLORE_TEMPERING)
-        explore = weight * np.exp(np.minimum(-beta * mean_kj_per_mol, 600.0))
+        explore = weight * np.exp(np.minimum(-beta * believed.mean_kj_per_mol, 600.0))
         share += (1.0 - explore_share) * _unit(aim) + explore_share * _unit(explore)
     share = (1.0 - FLOOR_SHARE) * share / len(temperatures_k) + FLOOR_SHARE / count
     probability = _scaled(share, wanted)
@@ -140,14 +176,12 @@ def draw(
 
 
 def predicted_design_variance(
-    temperature_k: float,
-    weight: np.ndarray,
-    mean: np.ndarray,
-    sd: np.ndarray,
-    probability: np.ndarray,
+    temperature_k: float, believed: Believed, probability: np.ndarray
 ) -> float:
     """Return the variance of the correction's sum that the surrogate's spread predicts."""
-    if len(weight) == 0:
+    if len(probability) == 0:
         return 0.0
-    terms = expected_error_terms(temperature_k, weight, mean, sd)
+    terms = expected_error_terms(
+        temperature_k, believed.weight, believed.prediction_kj_per_mol, believed.sd_kj_per_mol
+    )
     return float(((1.0 - probability) / probability * terms**2).sum())

@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tasks.context import load_context, reference_level
+
+if TYPE_CHECKING:
+    from chem.references.contract import Reference
+    from chem.system import System
 
 
 @dataclass(frozen=True)
@@ -47,16 +52,24 @@ def check_reference_level(item: CheckItem) -> CheckRecord:
     Raises:
         OffsetReferenceError: it failed and the offset was not accepted.
     """
+    context = load_context(item.run_dir)
+    return check_level(reference_level(item.run_dir), context.system, item.accept_offset)
+
+
+def check_level(reference: Reference, system: System, accept_offset: bool) -> CheckRecord:
+    """Hold a reference against its contract for a system.
+
+    Raises:
+        OffsetReferenceError: it failed and the offset was not accepted.
+    """
     from chem.references.selfcheck import check_reference
 
-    context = load_context(item.run_dir)
-    reference = reference_level(item.run_dir)
     check = check_reference(
         reference,
-        context.system.host,
-        context.system.guest,
+        system.host,
+        system.guest,
         cache_dir=cache_dir(),
-        accept_offset=item.accept_offset,
+        accept_offset=accept_offset,
     )
     warnings = reference.warnings
     if not check.passed:

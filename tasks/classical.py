@@ -12,8 +12,9 @@ import numpy as np
 from data.schemas import INSERTIONS, REMEMBERED
 from data.store import write_json, write_table
 from tasks.context import load_context, user_cache
+from tasks.finish import closed_columns
 from tasks.insertions import batch_columns, placement_columns
-from tasks.paths import remembered_path
+from tasks.paths import insertions_path, remembered_path
 from tasks.pores import PoresRecord, describe_blocking, load_blocking, write_pockets
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def average_classical(item: ClassicalItem) -> ClassicalRecord:
     context = load_context(item.run_dir)
 
     def keep(number: int, batch: Batch) -> None:
-        write_table(_part(item.run_dir, number), _kept_columns(batch, number), INSERTIONS)
+        columns = closed_columns(batch_columns(batch.known, number), ANSWER_TABLE, 0)
+        write_table(insertions_path(item.run_dir, ANSWER_TABLE, number), columns, INSERTIONS)
 
     result = run_widom(
         context.system,
@@ -120,22 +122,6 @@ def _write_remembered(run_dir: str, pooled: Pooled) -> None:
         "typical": np.arange(len(known.weights)) >= len(pooled.lowest.weights),
     }
     write_table(remembered_path(run_dir), columns, REMEMBERED)
-
-
-def _part(run_dir: str, number: int) -> Path:
-    name = f"table-{ANSWER_TABLE:02d}-batch-{number:05d}.parquet"
-    return Path(run_dir) / "insertions" / name
-
-
-def _kept_columns(batch: Batch, number: int) -> dict[str, Any]:
-    columns = batch_columns(batch.known, number)
-    count = len(columns["insertion"])
-    blank = np.full(count, np.nan)
-    scored = dict.fromkeys(
-        ("surrogate_kj_per_mol", "surrogate_sd_kj_per_mol", "routing_probability"), blank
-    )
-    place = {"table": np.full(count, ANSWER_TABLE), "round": [None] * count}
-    return columns | scored | place | {"labelled": np.zeros(count, dtype=bool)}
 
 
 def _record(result: WidomResult) -> ClassicalRecord:

@@ -16,8 +16,8 @@ from data.records import content_hash
 from data.store import write_text
 
 if TYPE_CHECKING:
-    from chem.batches import EnergyModel
     from chem.energies import ClassicalModel
+    from chem.energy_model import EnergyModel
     from chem.grids import GridCache
     from chem.references.contract import Reference
     from chem.system import System

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from chem.combine import Combined, RoundEstimate, combine
+from chem.combine import RoundEstimate
 from chem.estimator import (
     Labelled,
     beta_mol_per_kj,
@@ -21,20 +20,26 @@ from tasks.labels import read_labels
 from tasks.paths import routed_path
 from tasks.routing import RouteRecord, read_scored_table
 
-# Relative variance of one insertion's term, typical of adaptive tables. A fixed number, since a
-# table's own estimate would give less weight to tables that happened to catch a large term.
-TABLE_SPREAD = 50.0
-
 
 @dataclass(frozen=True)
 class EstimateItem:
-    """A round to estimate from its table, scores and labels."""
+    """A round to estimate from its table, scores and labels.
+
+    Attributes:
+        run_dir: run folder.
+        round_number: round.
+        table: its table of insertions.
+        batches: batches in the table.
+        route: what was drawn.
+        weight: how much the round counts, by the schedule.
+    """
 
     run_dir: str
     round_number: int
     table: int
     batches: int
     route: RouteRecord
+    weight: float
 
 
 @dataclass(frozen=True)
@@ -73,23 +78,22 @@ def estimate_round(item: EstimateItem) -> list[RoundRecord]:
     context = load_context(item.run_dir)
     table = read_scored_table(item.run_dir, item.table, item.batches, item.round_number)
     weight = table.columns["proposal_weight"]
-    surrogate = table.columns["surrogate_kj_per_mol"]
+    prediction = table.columns["prediction_kj_per_mol"]
     routed, reference = reference_of_routed(item.run_dir, item.round_number)
     labelled = Labelled(
         routed["proposal_weight"],
-        routed["surrogate_kj_per_mol"],
+        routed["prediction_kj_per_mol"],
         reference,
         routed["routing_probability"],
     )
     records = []
     for k, temperature in enumerate(context.temperatures_k):
         beta = beta_mol_per_kj(temperature)
-        scale = max(item.route.surrogate_mean[k] ** 2, np.finfo(float).tiny)
+        scale = max(item.route.predicted_mean[k] ** 2, np.finfo(float).tiny)
         design = item.route.predicted_design_variance[k] / scale
         estimate = RoundEstimate(
-            table=item.table,
-            moments=corrected_moments(beta, weight, surrogate, labelled, table.insertions),
-            predicted_relative_variance=design + TABLE_SPREAD / table.insertions,
+            moments=corrected_moments(beta, weight, prediction, labelled, table.insertions),
+            weight=item.weight,
             predicted_relative_design_variance=design,
         )
         records.append(
@@ -98,14 +102,14 @@ def estimate_round(item: EstimateItem) -> list[RoundRecord]:
                 temperature,
                 estimate,
                 int((~np.isfinite(reference)).sum()),
-                failed_share(beta, weight, surrogate, labelled),
-                _weighted_mae(beta, labelled),
+                failed_share(beta, weight, prediction, labelled),
+                _weighted_mae(beta, labelled, routed["surrogate_kj_per_mol"]),
             )
         )
     return records
 
 
-def _weighted_mae(beta: float, labelled: Labelled) -> float:
+def _weighted_mae(beta: float, labelled: Labelled, surrogate_mean: np.ndarray) -> float:
     known = np.isfinite(labelled.reference_kj_per_mol)
     if not known.any():
         return float("nan")
@@ -115,10 +119,5 @@ def _weighted_mae(beta: float, labelled: Labelled) -> float:
         / labelled.probability[known]
         * boltzmann_factor(beta, energy - energy.min())
     )
-    error = np.abs(energy - labelled.surrogate_kj_per_mol[known])
+    error = np.abs(energy - surrogate_mean[known])
     return float((weight * error).sum() / weight.sum())
-
-
-def combine_rounds(records: Sequence[RoundRecord]) -> Combined:
-    """Combine the rounds of one temperature; see :func:`chem.combine.combine`."""
-    return combine([r.estimate for r in records])

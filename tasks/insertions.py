@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from data.schemas import PLACEMENT_COLUMNS, TABLE
 from data.store import read_columns, write_table
 from data.streams import stream
 from tasks.context import insertion_model, load_context
-from tasks.paths import proposal_path, scores_path, table_path
+from tasks.paths import proposal_path, table_path
 from tasks.pores import load_blocking
 
 if TYPE_CHECKING:
@@ -79,59 +79,6 @@ def batch_columns(known: Known, batch: int) -> dict[str, np.ndarray]:
         "baseline_kj_per_mol": known.energy_kj_per_mol,
         "proposal_weight": known.weights,
     }
-
-
-@dataclass(frozen=True)
-class ProposalItem:
-    """A proposal to learn: for which table, from which table (and its scores in a round)."""
-
-    run_dir: str
-    table: int
-    from_table: int
-    from_round: int
-    batches: int
-
-
-def learn_table_proposal(item: ProposalItem) -> str:
-    """Learn the proposal of a table from an earlier one; round 0 means baseline energies."""
-    from chem.orientations import orientation_bins
-    from chem.proposal import Known, learn_proposal, uniform_proposal, voxel_shape
-
-    path = proposal_path(item.run_dir, item.table)
-    if path.exists():
-        return str(path)
-    if item.batches == 0:
-        uniform_proposal().save(path)
-        return str(path)
-    context = load_context(item.run_dir)
-    parts = [
-        read_scored(item.run_dir, item.from_table, b, item.from_round) for b in range(item.batches)
-    ]
-    known = Known(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Known)))
-    host, bins = context.system.host, orientation_bins(context.system.guest)
-    voxels = voxel_shape(host.lattice_angstrom, len(known.weights), bins)
-    proposal = learn_proposal(voxels, bins, known, context.temperatures_k)
-    proposal.save(path)
-    return str(path)
-
-
-def read_scored(run_dir: str, table: int, batch: int, round_number: int) -> Known:
-    """Return the insertions of a batch with energies at the best cheap level known.
-
-    Args:
-        run_dir: run folder.
-        table: table number.
-        batch: batch number.
-        round_number: round whose surrogate scores to use; 0 for the baseline.
-    """
-    from chem.proposal import Known
-
-    columns = read_columns(table_path(run_dir, table, batch))
-    energy = columns["baseline_kj_per_mol"].copy()
-    if round_number:
-        scores = read_columns(scores_path(run_dir, round_number, batch))
-        energy[~columns["overlap"]] = scores["surrogate_kj_per_mol"]
-    return Known(*placement(columns), columns["proposal_weight"], energy)
 
 
 def batch_items(run_dir: Path | str, table: int, total: int, size: int) -> list[BatchItem]:

@@ -12,15 +12,31 @@ def proposal_path(run_dir: str | Path, table: int) -> Path:
     return Path(run_dir) / "tables" / f"table-{table:02d}" / "proposal.npz"
 
 
+def outlook_path(run_dir: str | Path, round_number: int) -> Path:
+    """What a round and its table promise."""
+    return Path(run_dir) / "tables" / f"table-{round_number:02d}" / "outlook.json"
+
+
 def table_path(run_dir: str | Path, table: int, batch: int) -> Path:
     """One batch of a table of insertions."""
     return Path(run_dir) / "tables" / f"table-{table:02d}" / f"batch-{batch:05d}.parquet"
+
+
+def insertions_path(run_dir: str | Path, table: int, batch: int) -> Path:
+    """One batch of the insertions of a finished run."""
+    return Path(run_dir) / "insertions" / f"table-{table:02d}-batch-{batch:05d}.parquet"
 
 
 def scores_path(run_dir: str | Path, round_number: int, batch: int) -> Path:
     """Surrogate scores of one batch in one round."""
     folder = Path(run_dir) / "scores" / f"round-{round_number:02d}"
     return folder / f"batch-{batch:05d}.parquet"
+
+
+def taught_path(run_dir: str | Path, round_number: int, table: int, batch: int) -> Path:
+    """Scores of a batch of an earlier table by the surrogate of a round."""
+    folder = Path(run_dir) / "scores" / f"round-{round_number:02d}"
+    return folder / f"taught-{table:02d}-{batch:05d}.parquet"
 
 
 def routed_path(run_dir: str | Path, round_number: int) -> Path:

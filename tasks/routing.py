@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from data.records import content_hash
-from data.schemas import PLACEMENT_COLUMNS, PROBABILITIES, ROUTED
+from data.schemas import PLACEMENT_COLUMNS, PROBABILITIES, ROUTED, SCORE_COLUMNS
 from data.store import read_columns, write_json, write_table
 from data.streams import stream
 from tasks.context import load_context, reference_level
@@ -56,7 +56,8 @@ class RouteRecord:
         insertions: N of the table, overlapping ones included.
         overlap_fraction: share of the uniform volume inside the hard core.
         predicted_design_variance: of <W>, per temperature.
-        surrogate_mean: <W> by the surrogate alone, per temperature.
+        surrogate_mean: <W> by the surrogate's mean energies alone, per temperature.
+        predicted_mean: <W> by the energies that stand for insertions, per temperature.
         baseline_mean: <W> by the baseline alone, per temperature.
     """
 
@@ -66,6 +67,7 @@ class RouteRecord:
     overlap_fraction: float
     predicted_design_variance: tuple[float, ...]
     surrogate_mean: tuple[float, ...]
+    predicted_mean: tuple[float, ...]
     baseline_mean: tuple[float, ...]
 
 
@@ -92,7 +94,7 @@ def read_scored_table(run_dir: str, table: int, batches: int, round_number: int)
         if round_number:
             part |= read_columns(
                 scores_path(run_dir, round_number, batch),
-                ["surrogate_kj_per_mol", "surrogate_sd_kj_per_mol"],
+                list(SCORE_COLUMNS),
             )
         parts.append(part)
     joined = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
@@ -119,7 +121,7 @@ def _probabilities_exist(item: RouteItem) -> bool:
 def route_round(item: RouteItem) -> RouteRecord:
     """Choose the insertions of one round that go to the reference."""
     from chem.estimator import beta_mol_per_kj, table_moments
-    from ml.routing import draw, predicted_design_variance, route
+    from ml.routing import Believed, draw, predicted_design_variance, route
 
     record_path = routing_record_path(item.run_dir, item.round_number)
     if record_path.exists() and _probabilities_exist(item):
@@ -131,13 +133,9 @@ def route_round(item: RouteItem) -> RouteRecord:
     context = load_context(item.run_dir)
     table = read_scored_table(item.run_dir, item.table, item.batches, item.round_number)
     weight = table.columns["proposal_weight"]
-    mean, spread = (
-        table.columns["surrogate_kj_per_mol"],
-        table.columns["surrogate_sd_kj_per_mol"],
-    )
-    routing = route(
-        context.temperatures_k, weight, mean, spread, item.expected_labels, item.explore_share
-    )
+    mean, spread, prediction = (table.columns[name] for name in SCORE_COLUMNS)
+    believed = Believed(weight, mean, spread, prediction)
+    routing = route(context.temperatures_k, believed, item.expected_labels, item.explore_share)
     host, guest = context.system.host, context.system.guest
     rng = stream(context.seed, host.hash, guest.hash, "route", item.round_number)
     chosen, probability = draw(rng, routing.probability, item.most_labels)
@@ -151,6 +149,7 @@ def route_round(item: RouteItem) -> RouteRecord:
         ]
         for name, energy in (
             ("surrogate", mean),
+            ("predicted", prediction),
             ("baseline", table.columns["baseline_kj_per_mol"]),
         )
     }
@@ -160,10 +159,11 @@ def route_round(item: RouteItem) -> RouteRecord:
         insertions=count,
         overlap_fraction=table.overlap_fraction,
         predicted_design_variance=tuple(
-            predicted_design_variance(t, weight, mean, spread, probability) / count**2
+            predicted_design_variance(t, believed, probability) / count**2
             for t in context.temperatures_k
         ),
         surrogate_mean=tuple(float(m.mean[0]) for m in moments["surrogate"]),
+        predicted_mean=tuple(float(m.mean[0]) for m in moments["predicted"]),
         baseline_mean=tuple(float(m.mean[0]) for m in moments["baseline"]),
     )
     write_json(record_path, asdict(record))

@@ -23,8 +23,10 @@ from __future__ import annotations
 
 import math
 
+import numba
 import numpy as np
-from numba import njit
+
+from chem.kernel_options import STRICT
 
 PRECISION = 1e-12
 """Relative size of the terms left out of either half of the Ewald sum."""
@@ -105,7 +107,7 @@ def _reciprocal_space(
     return (waves * np.tile(green, 2)) @ waves.T
 
 
-@njit(cache=True, nogil=True)
+@numba.njit(**STRICT)
 def _real_space(
     fractional: np.ndarray,
     lattice: np.ndarray,

@@ -6,12 +6,13 @@ import numba
 import numpy as np
 
 from chem.gcmc.host_kernel import host_energy
-from chem.gcmc.layout import HOST, OPTIONS, OWN, PAIR, WAVES, Model, Scratch, State
+from chem.gcmc.layout import HOST, OWN, PAIR, WAVES, Model, Scratch, State
 from chem.gcmc.moves import energy_with_guests, is_charged, pick, potential_energy
 from chem.gcmc.wave_kernel import structure_factors, wave_energy
+from chem.kernel_options import FAST
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def fresh_totals(state: State, scratch: Scratch, model: Model, factors: np.ndarray) -> np.ndarray:
     """Return the totals (4,) of a configuration anew, and write its structure factors (2, k)."""
     box, waves = model.box, model.waves
@@ -32,7 +33,7 @@ def fresh_totals(state: State, scratch: Scratch, model: Model, factors: np.ndarr
     return totals
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def energy_drift(state: State, scratch: Scratch, model: Model) -> tuple[float, float]:
     """Return the potential energy from scratch, and the running one minus it, kJ/mol."""
     running = potential_energy(state, model.box, model.waves)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from itertools import product
-from typing import Protocol
 
 import numpy as np
 
-from chem.energies import ClassicalModel, ClassicalSettings, core_radii_angstrom
+from chem.energies import ClassicalModel, core_radii_angstrom
+from chem.energy_model import EnergyModel
 from chem.ewald import screening_polynomial
 from chem.gcmc.guest_mixing import GuestPairTable
 from chem.gcmc.host_kernel import Direct
@@ -24,27 +24,8 @@ from chem.system import core_energy_k
 from chem.tails import tail_energy_kj_per_mol
 from data.constants import COULOMB_KJ_ANGSTROM_PER_MOL_E2
 from data.errors import SettingsError
-from data.records import Guest, Host, PairTable
 
 _HAIR = 1e-9
-
-
-class EnergyModel(Protocol):
-    """A host-guest energy: direct sums or grids, see `chem.energies` and `chem.grids`."""
-
-    host: Host
-    guest: Guest
-    pairs: PairTable
-    settings: ClassicalSettings
-
-    @property
-    def hash(self) -> str:
-        """Content hash of all that decides the energies."""
-
-    def energies(
-        self, fractional: np.ndarray, quaternions: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Energies (B,) in kJ/mol and overlap flags (B,) of insertions."""
 
 
 def choose_repeats(

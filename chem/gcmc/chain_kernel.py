@@ -18,7 +18,6 @@ from chem.gcmc.layout import (
     DELETION,
     EVERY,
     INSERTION,
-    OPTIONS,
     REINSERTION,
     ROTATION,
     TRANSLATION,
@@ -42,9 +41,10 @@ from chem.gcmc.moves import (
 from chem.gcmc.rng import index_below, turned_quaternion, uniform
 from chem.gcmc.swap_kernel import delete, draw_pose, insert, log_density
 from chem.gcmc.wave_kernel import structure_factors
+from chem.kernel_options import FAST
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _shift(random: np.ndarray, centre: np.ndarray, step: float, box: Box) -> None:
     """Move a fractional centre within a cube of half edge ``step`` in angstrom."""
     x = step * (2.0 * uniform(random) - 1.0)
@@ -57,7 +57,7 @@ def _shift(random: np.ndarray, centre: np.ndarray, step: float, box: Box) -> Non
         centre[axis] = f if f < 1.0 else 0.0
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _propose(
     kind: int, state: State, scratch: Scratch, model: Model, conditions: Conditions
 ) -> float:
@@ -74,7 +74,7 @@ def _propose(
     return before - log_density(scratch, model)
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def displace(
     kind: int, state: State, scratch: Scratch, model: Model, conditions: Conditions
 ) -> bool:
@@ -112,7 +112,7 @@ def displace(
     return True
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _one_move(
     state: State,
     scratch: Scratch,
@@ -142,7 +142,7 @@ def _one_move(
     counters[kind, 1] += 1 if done else 0
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def run_cycles(
     first: int,
     last: int,

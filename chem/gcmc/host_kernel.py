@@ -12,9 +12,10 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from chem.gcmc.layout import OPTIONS, Box, Placement, Scratch
+from chem.gcmc.layout import Box, Placement, Scratch
 from chem.grids.arrays import GridArrays
 from chem.grids.lookup import guest_energy
+from chem.kernel_options import FAST
 from chem.kernels import Charges, Cores, Pairs, interaction_energies
 
 
@@ -29,7 +30,7 @@ class Direct(NamedTuple):
     charges: Charges
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def is_blocked(centre: np.ndarray, box: Box, placement: Placement) -> bool:
     """Whether a centre (3,), fractional in the box, lies in a blocked voxel of the host."""
     blocked = placement.blocked
@@ -39,13 +40,13 @@ def is_blocked(centre: np.ndarray, box: Box, placement: Placement) -> bool:
     return blocked[a, b, c] != 0
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _nearest(coordinate: float, count: int) -> int:
     """Number of the voxel whose centre is nearest."""
     return int((coordinate - math.floor(coordinate)) * count + 0.5) % count
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def host_energy(
     centre: np.ndarray,
     offsets: np.ndarray,
@@ -83,7 +84,7 @@ def host_energy(
     return energy
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _direct_energy(scratch: Scratch, direct: Direct) -> float:
     """Energy of the guest whose fractional sites lie in the work space."""
     lattice, counts = direct.lattice, direct.bin_counts

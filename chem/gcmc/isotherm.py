@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from chem.gcmc.build import EnergyModel, build_model
+from chem.energy_model import EnergyModel
+from chem.gcmc.build import build_model
 from chem.gcmc.chain import Chain, ChainResult, run_chain
 from chem.gcmc.gas_phase import critical_constants, fugacity_coefficient
 from chem.gcmc.guest_mixing import GuestPairTable

@@ -14,13 +14,6 @@ INSERTION, DELETION, TRANSLATION, ROTATION, REINSERTION, EVERY = range(6)
 MOVES = ("insertion", "deletion", "translation", "rotation", "reinsertion")
 HOST, PAIR, WAVES, OWN = range(4)
 """Places in `State.totals`."""
-OPTIONS: dict[str, Any] = {
-    "nogil": True,
-    "cache": True,
-    "error_model": "numpy",
-    "fastmath": {"reassoc", "contract", "nsz"},
-}
-"""How every function of the chain is compiled, as in `chem.kernels`."""
 
 
 class Box(NamedTuple):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from chem.gcmc.build import EnergyModel
+from chem.energy_model import EnergyModel
 from chem.gcmc.chain import ChainResult
 from chem.gcmc.layout import Box
 from chem.gcmc.settings import LEAST_BLOCKS, GcmcSettings
@@ -16,13 +16,12 @@ from chem.hosts import host_density_kg_per_m3, host_mass_kg
 from data.constants import (
     ANGSTROM3_PER_M3,
     AVOGADRO_PER_MOL,
-    GAS_CONSTANT_J_PER_MOL_K,
+    CM3_PER_M3,
     GAS_CONSTANT_KJ_PER_MOL_K,
+    STP_CM3_PER_MOL,
 )
 from data.records import Estimate, Host
 
-STP_CM3_PER_MOL = GAS_CONSTANT_J_PER_MOL_K * 273.15 / 101_325.0 * 1e6
-"""Molar volume of an ideal gas at 273.15 K and 101 325 Pa, the field's cm3(STP)."""
 LEAST_TIMES_PER_BLOCK = 5.0
 DRIFT_IN_ERRORS = 4.0
 
@@ -74,17 +73,26 @@ class LoadingPoint:
 def working_capacity(adsorption: LoadingPoint, desorption: LoadingPoint) -> Estimate:
     """Return the loading released between two states, mol/kg, with its error.
 
-    The two chains are independent, so their errors add in squares.
-
     Args:
         adsorption: the state of higher loading.
         desorption: the other one; temperature, pressure or both may differ.
     """
-    high, low = adsorption.mol_per_kg, desorption.mol_per_kg
+    return released_loading(adsorption.mol_per_kg, desorption.mol_per_kg)
+
+
+def released_loading(adsorption: Estimate, desorption: Estimate) -> Estimate:
+    """Return the difference of two loadings with its error.
+
+    The two chains are independent, so their errors add in squares.
+
+    Args:
+        adsorption: the higher loading.
+        desorption: the lower one, in the same unit.
+    """
     return Estimate(
-        high.mean - low.mean,
-        math.hypot(high.standard_error, low.standard_error),
-        min(high.effective_samples, low.effective_samples),
+        adsorption.mean - desorption.mean,
+        math.hypot(adsorption.standard_error, desorption.standard_error),
+        min(adsorption.effective_samples, desorption.effective_samples),
     )
 
 
@@ -145,7 +153,7 @@ def loading_point(
         molecules_per_cell=per_cell,
         mol_per_kg=mol_per_kg,
         mg_per_g=_times(mol_per_kg, model.guest.molar_mass_g_per_mol),
-        cm3_stp_per_cm3=_times(per_cell, per_m3 * STP_CM3_PER_MOL / 1e6),
+        cm3_stp_per_cm3=_times(per_cell, per_m3 * STP_CM3_PER_MOL / CM3_PER_M3),
         heat_of_adsorption_kj_per_mol=heat_of_adsorption(result.series, settings.blocks, rt),
         energy_kj_per_mol=mean_with_error(result.series[:, 2], settings.blocks),
         repeats=(a, b, c),

@@ -7,12 +7,13 @@ import math
 import numba
 import numpy as np
 
-from chem.gcmc.layout import HOST, OPTIONS, OWN, PAIR, WAVES, Box, Model, Scratch, State, Waves
+from chem.gcmc.layout import HOST, OWN, PAIR, WAVES, Box, Model, Scratch, State, Waves
 from chem.gcmc.pair_kernel import gather, pair_energy
 from chem.gcmc.wave_kernel import wave_change
+from chem.kernel_options import FAST
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def potential_energy(state: State, box: Box, waves: Waves) -> float:
     """Return the energy of all guests with the host and each other, kJ/mol."""
     totals = state.totals
@@ -20,7 +21,7 @@ def potential_energy(state: State, box: Box, waves: Waves) -> float:
     return energy if waves.own_images else energy - totals[OWN]
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def count_energy(count: int, box: Box, waves: Waves) -> float:
     """Return the part of the energy that depends on the number of guests alone.
 
@@ -32,7 +33,7 @@ def count_energy(count: int, box: Box, waves: Waves) -> float:
     return 0.5 * box.tail * count * (count - 1)
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def place_sites(quaternion: np.ndarray, body: np.ndarray, out: np.ndarray) -> None:
     """Write the (m, 3) body-frame sites turned by a quaternion, angstrom."""
     w, x, y, z = quaternion[0], quaternion[1], quaternion[2], quaternion[3]
@@ -45,7 +46,7 @@ def place_sites(quaternion: np.ndarray, body: np.ndarray, out: np.ndarray) -> No
         out[site, 2] = c + 2.0 * (w * r + x * q - y * p)
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def pick(state: State, scratch: Scratch, guest: int) -> None:
     """Copy a guest's pose into the work space, as the new and as the old one."""
     centres, quaternions, all_offsets = state.centres, state.quaternions, state.offsets
@@ -61,7 +62,7 @@ def pick(state: State, scratch: Scratch, guest: int) -> None:
         quaternion[part] = quaternions[part, guest]
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def store(state: State, scratch: Scratch, guest: int, host: float) -> None:
     """Write the trial pose into place ``guest``."""
     centres, quaternions, all_offsets = state.centres, state.quaternions, state.offsets
@@ -75,7 +76,7 @@ def store(state: State, scratch: Scratch, guest: int, host: float) -> None:
     state.host[guest] = host
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def energy_with_guests(
     centre: np.ndarray,
     offsets: np.ndarray,
@@ -98,13 +99,13 @@ def energy_with_guests(
     return pair_energy(offsets, scratch.near, found, model.pairs)
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def is_charged(waves: Waves) -> bool:
     """Whether there is a reciprocal part at all."""
     return waves.green.shape[0] > 0
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def largest_wave_gain(state: State, waves: Waves, parts: float) -> float:
     """Bound what the reciprocal energy can change when ``parts`` guest parts come or go.
 
@@ -117,7 +118,7 @@ def largest_wave_gain(state: State, waves: Waves, parts: float) -> float:
     return parts * waves.spread * length + 0.5 * (parts * waves.spread) ** 2
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def wave_part(state: State, waves: Waves, scratch: Scratch) -> tuple[float, float, float]:
     """Return the reciprocal energy change from the work space's old and new factors.
 
@@ -128,7 +129,7 @@ def wave_part(state: State, waves: Waves, scratch: Scratch) -> tuple[float, floa
     return (every if waves.own_images else every - own), every, own
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def commit(
     state: State, scratch: Scratch, host: float, pair: float, every: float, own: float
 ) -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numba
 import numpy as np
 
-from chem.gcmc.layout import OPTIONS, Box, GuestPairs
+from chem.gcmc.layout import Box, GuestPairs
+from chem.kernel_options import FAST, FAST_INLINED
 from chem.kernels import lennard_jones, screened_coulomb
 
-_INLINED: dict[str, Any] = {**OPTIONS, "inline": "always"}
 
-
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def gather(
     centre: np.ndarray,
     skip: int,
@@ -67,7 +65,7 @@ def gather(
     return found
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**FAST_INLINED)
 def _lennard_jones_run(
     own: np.ndarray,
     others: np.ndarray,
@@ -92,7 +90,7 @@ def _lennard_jones_run(
     return np.inf if closest < pairs.core2[one, two] else energy
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**FAST_INLINED)
 def _screened_run(own: np.ndarray, others: np.ndarray, count: int, pairs: GuestPairs) -> float:
     """Sum erfc(alpha r)/r of one site with like sites of all close guests."""
     cutoff2, screening = pairs.cutoff2, pairs.screening
@@ -107,7 +105,7 @@ def _screened_run(own: np.ndarray, others: np.ndarray, count: int, pairs: GuestP
     return potential
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _dispersion(offsets: np.ndarray, near: np.ndarray, count: int, pairs: GuestPairs) -> float:
     """Lennard-Jones energy of one guest with the close ones; infinite where they overlap."""
     energy = 0.0
@@ -129,7 +127,7 @@ def _dispersion(offsets: np.ndarray, near: np.ndarray, count: int, pairs: GuestP
     return energy
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def pair_energy(offsets: np.ndarray, near: np.ndarray, count: int, pairs: GuestPairs) -> float:
     """Return the real-space energy of one guest with the close ones.
 

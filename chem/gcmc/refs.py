@@ -14,7 +14,7 @@ from numba import types
 from numba.experimental import structref
 
 from chem.gcmc import layout
-from chem.gcmc.layout import OPTIONS
+from chem.kernel_options import FAST
 
 
 class _Reference(types.StructRef):
@@ -104,7 +104,7 @@ for _group, _kind in ((ModelRef, ModelType), (StateRef, StateType), (ScratchRef,
     structref.define_boxing(_kind, _group)
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def by_reference(state: layout.State, scratch: layout.Scratch, model: layout.Model) -> Any:
     """Return the three groups by reference; arrays are shared, not copied."""
     return (

@@ -12,14 +12,12 @@ References:
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numba
 import numpy as np
 
+from chem.kernel_options import STRICT, STRICT_INLINED
 from data.streams import stream
-
-_INLINED: dict[str, Any] = {"nogil": True, "cache": True, "inline": "always"}
 
 _17, _23, _19 = np.uint64(17), np.uint64(23), np.uint64(19)  # 64 - 45 = 19
 _11, _41, _45 = np.uint64(11), np.uint64(41), np.uint64(45)
@@ -31,7 +29,7 @@ def seeded_state(seed: int, *key: str | int) -> np.ndarray:
     return stream(seed, *key).integers(1, 2**64 - 1, size=4, dtype=np.uint64)
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**STRICT_INLINED)
 def uniform(state: np.ndarray) -> float:
     """Draw a double in [0, 1) with 53 random bits and advance the state [1]."""
     s0, s1, s2, s3 = state[0], state[1], state[2], state[3]
@@ -47,13 +45,13 @@ def uniform(state: np.ndarray) -> float:
     return float(result >> _11) * _TO_UNIT
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**STRICT_INLINED)
 def index_below(state: np.ndarray, count: int) -> int:
     """Draw an integer in [0, count)."""
     return min(int(uniform(state) * count), count - 1)
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**STRICT_INLINED)
 def turned_quaternion(state: np.ndarray, quaternion: np.ndarray, largest_rad: float) -> None:
     """Turn a quaternion about a random axis by an angle within +-largest_rad, in place.
 
@@ -77,7 +75,7 @@ def turned_quaternion(state: np.ndarray, quaternion: np.ndarray, largest_rad: fl
         quaternion[part] /= norm
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(**STRICT)
 def fill_alias_table(density: np.ndarray, keep: np.ndarray, alias: np.ndarray) -> None:
     """Prepare draws in constant time from a discrete density [2].
 

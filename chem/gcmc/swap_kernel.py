@@ -23,7 +23,7 @@ import numba
 import numpy as np
 
 from chem.gcmc.host_kernel import host_energy, is_blocked
-from chem.gcmc.layout import OPTIONS, Conditions, Model, Scratch, State
+from chem.gcmc.layout import Conditions, Model, Scratch, State
 from chem.gcmc.moves import (
     commit,
     count_energy,
@@ -37,10 +37,11 @@ from chem.gcmc.moves import (
 )
 from chem.gcmc.rng import index_below, uniform
 from chem.gcmc.wave_kernel import structure_factors
+from chem.kernel_options import FAST
 from chem.proposal_kernels import cell_numbers, place
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def draw_pose(state: State, scratch: Scratch, model: Model) -> None:
     """Draw centre and orientation from the insertion density, into the work space."""
     random, placement, repeats = state.random, model.placement, model.box.repeats
@@ -68,7 +69,7 @@ def draw_pose(state: State, scratch: Scratch, model: Model) -> None:
     place_sites(scratch.quaternion, model.body, scratch.offsets)
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def log_density(scratch: Scratch, model: Model) -> float:
     """Log of the insertion density, relative to uniform, at the pose in the work space."""
     placement = model.placement
@@ -87,7 +88,7 @@ def log_density(scratch: Scratch, model: Model) -> float:
     return placement.log_density[scratch.cell[0]]
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def insert(state: State, scratch: Scratch, model: Model, conditions: Conditions) -> bool:
     """Try to add a guest; return whether it stayed."""
     box, waves, count = model.box, model.waves, state.number[0]
@@ -119,7 +120,7 @@ def insert(state: State, scratch: Scratch, model: Model, conditions: Conditions)
     return True
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def delete(state: State, scratch: Scratch, model: Model, conditions: Conditions) -> bool:
     """Try to take one guest of at least one away; return whether it went."""
     box, waves, count = model.box, model.waves, state.number[0]
@@ -147,7 +148,7 @@ def delete(state: State, scratch: Scratch, model: Model, conditions: Conditions)
     return True
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _move_last(state: State, guest: int) -> None:
     """Fill the place of a deleted guest with the last one."""
     last = state.number[0] - 1

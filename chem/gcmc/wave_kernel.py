@@ -11,10 +11,11 @@ import math
 import numba
 import numpy as np
 
-from chem.gcmc.layout import OPTIONS, Box, Scratch, Waves
+from chem.gcmc.layout import Box, Scratch, Waves
+from chem.kernel_options import FAST
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _fill_phases(
     centre: np.ndarray, offset: np.ndarray, box: Box, limits: np.ndarray, phases: np.ndarray
 ) -> None:
@@ -37,7 +38,7 @@ def _fill_phases(
         phases[axis, 1, limit] = 0.0
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def structure_factors(
     centre: np.ndarray,
     offsets: np.ndarray,
@@ -81,7 +82,7 @@ def structure_factors(
                 sum_im[row] += products_re[row] * c_im + products_im[row] * c_re
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def wave_change(
     green: np.ndarray, total: np.ndarray, old: np.ndarray, new: np.ndarray
 ) -> tuple[float, float]:
@@ -104,7 +105,7 @@ def wave_change(
     return every, own
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def wave_energy(green: np.ndarray, factors: np.ndarray) -> float:
     """Return ``1/2 sum green |S|^2`` in kJ/mol."""
     energy = 0.0

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numba
 import numpy as np
 
-_OPTIONS: dict[str, Any] = {
-    "nogil": True,
-    "cache": True,
-    "error_model": "numpy",
-    "fastmath": {"reassoc", "contract", "nsz"},
-}
+from chem.kernel_options import FAST
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def near_plane(
     chosen: np.ndarray,
     count: int,
@@ -43,7 +37,7 @@ def near_plane(
     return kept
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def near_line(
     chosen: np.ndarray,
     count: int,
@@ -69,7 +63,7 @@ def near_line(
     return kept
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def near_stretch(
     chosen: np.ndarray,
     count: int,

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numba
 import numpy as np
 
 from chem.geometry import images_near_cell
 from chem.grids.arrays import BLOCKED, UNDECIDED
+from chem.kernel_options import FAST
 
-_OPTIONS: dict[str, Any] = {
-    "nogil": True,
-    "cache": True,
-    "error_model": "numpy",
-    "fastmath": {"reassoc", "contract", "nsz"},
-}
 _HAIR_ANGSTROM = 1e-6
 
 
@@ -56,7 +50,7 @@ def voxel_states(
     return states
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def _mark(
     positions: np.ndarray,
     radii: np.ndarray,
@@ -90,7 +84,7 @@ def _mark(
                     _fill(states, i, j, along, inner * inner - off2, step2, BLOCKED)
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def _range(centre: float, half: float, count: int) -> tuple[int, int]:
     """First and last grid number within half of a centre, inside the cell."""
     return max(0, math.ceil((centre - half) * count)), min(
@@ -98,7 +92,7 @@ def _range(centre: float, half: float, count: int) -> tuple[int, int]:
     )
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def _fill(
     states: np.ndarray, i: int, j: int, along: float, room2: float, step2: float, state: int
 ) -> None:

@@ -10,19 +10,13 @@ with all reciprocal vectors G below a cutoff: on the points of a grid an inverse
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
 
 from chem.grids.radial import K_STEP_PER_ANGSTROM
-
-_OPTIONS: dict[str, Any] = {
-    "nogil": True,
-    "cache": True,
-    "error_model": "numpy",
-    "fastmath": {"reassoc", "contract", "nsz"},
-}
+from chem.kernel_options import FAST
 
 
 class Waves(NamedTuple):
@@ -104,7 +98,7 @@ def structure_factors(
     return Waves(rows, lengths, k2, factors)
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def _accumulate(
     rows: np.ndarray,
     lengths: np.ndarray,
@@ -142,7 +136,7 @@ def _accumulate(
                     out_im[n] += p_re * c_im[j, n] + p_im * c_re[j, n]
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def weigh_factors(
     transforms: np.ndarray, k2: np.ndarray, factors: np.ndarray, k_cutoff: float
 ) -> np.ndarray:

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
 
 from chem.grids.arrays import GridArrays
 from chem.grids.lookup import _SMALLEST, _spline_weights, _wrap
 from chem.grids.taps import weigh_taps
-
-_OPTIONS: dict[str, Any] = {
-    "nogil": True,
-    "cache": True,
-    "error_model": "numpy",
-    "fastmath": {"reassoc", "contract", "nsz"},
-}
-_INLINED: dict[str, Any] = {**_OPTIONS, "inline": "always"}
+from chem.kernel_options import FAST, FAST_INLINED
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**FAST_INLINED)
 def _slope_weights(t: float) -> tuple[np.float32, np.float32, np.float32, np.float32]:
     """Return the derivatives of the four spline weights by t."""
     half, three_halves, two = np.float32(0.5), np.float32(1.5), np.float32(2.0)
@@ -34,7 +25,7 @@ def _slope_weights(t: float) -> tuple[np.float32, np.float32, np.float32, np.flo
     )
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def site_forces(
     sites: np.ndarray, grids: GridArrays, energies: np.ndarray, forces: np.ndarray
 ) -> None:
@@ -78,7 +69,7 @@ def site_forces(
                 )
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**FAST_INLINED)
 def _rise(value: np.float32, scale: float) -> float:
     """Derivative of the energy by the stored value."""
     s = float(max(value, _SMALLEST))

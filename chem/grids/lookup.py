@@ -6,26 +6,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numba
 import numpy as np
 
 from chem.grids.arrays import BLOCKED, FREE, GridArrays
 from chem.grids.taps import weigh_taps
+from chem.kernel_options import FAST, FAST_INLINED
 
-_OPTIONS: dict[str, Any] = {
-    "nogil": True,
-    "cache": True,
-    "error_model": "numpy",
-    "fastmath": {"reassoc", "contract", "nsz"},
-}
-_INLINED: dict[str, Any] = {**_OPTIONS, "inline": "always"}
 _SMALLEST = np.float32(1e-3)
 BLOCK = 64
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**FAST_INLINED)
 def _spline_weights(t: float) -> tuple[np.float32, np.float32, np.float32, np.float32]:
     """Return the four cubic B-spline weights at a fraction t of a cell."""
     sixth = np.float32(1.0 / 6.0)
@@ -41,13 +34,13 @@ def _spline_weights(t: float) -> tuple[np.float32, np.float32, np.float32, np.fl
     )
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**FAST_INLINED)
 def _wrap(f: float) -> float:
     """Map a fractional coordinate into [0, 1]."""
     return f - math.floor(f)
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def _clashes(fa: float, fb: float, fc: float, kind: int, grids: GridArrays) -> bool:
     """Whether a site at wrapped coordinates lies in a hard core, by distances."""
     lattice, bins, positions = grids.lattice, grids.core_bins, grids.core_positions
@@ -67,7 +60,7 @@ def _clashes(fa: float, fb: float, fc: float, kind: int, grids: GridArrays) -> b
     return False
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**FAST_INLINED)
 def _state(
     fa: float,
     fb: float,
@@ -83,7 +76,7 @@ def _state(
     return states[kind * strides[0] + ia * strides[1] + ib * strides[2] + ic]
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**FAST_INLINED)
 def _spline(
     fa: float,
     fb: float,
@@ -107,7 +100,7 @@ def _spline(
     )
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**FAST_INLINED)
 def _unbend(value: np.float32, floor: float, scale: float) -> float:
     """Turn a stored value into an energy, kJ/mol; a scale of zero means it is one."""
     s = float(max(value, _SMALLEST))
@@ -116,7 +109,7 @@ def _unbend(value: np.float32, floor: float, scale: float) -> float:
     return bent if scale > 0.0 else float(value)
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def site_energy(fa: float, fb: float, fc: float, kind: int, grids: GridArrays) -> float:
     """Return the energy of one site with the host, kJ/mol; +inf in a hard core.
 
@@ -135,7 +128,7 @@ def site_energy(fa: float, fb: float, fc: float, kind: int, grids: GridArrays) -
     return _unbend(value, grids.floors[kind], grids.scales[kind])
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def guest_energy(sites: np.ndarray, grids: GridArrays) -> float:
     """Return the energy of one guest with the host, kJ/mol; +inf where any site overlaps.
 
@@ -162,7 +155,7 @@ def guest_energy(sites: np.ndarray, grids: GridArrays) -> float:
     return energy
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def batch_energies(
     fractional: np.ndarray,
     quaternions: np.ndarray,
@@ -197,7 +190,7 @@ def batch_energies(
         _look_up(kept, places, chosen, grids, constant, energies[begin:end])
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def _look_up(
     count: int,
     places: np.ndarray,
@@ -219,7 +212,7 @@ def _look_up(
         energies[chosen[n]] = energy
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def _screen(
     fractional: np.ndarray,
     quaternions: np.ndarray,

@@ -8,24 +8,18 @@ narrowed from plane to row to stretch. Arithmetic is double, results are stored 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
 
 from chem.grids.candidates import near_line, near_plane, near_stretch
 from chem.grids.radial import CAP_ORDER, SCREENING_ORDER, TAYLOR_ORDER
+from chem.kernel_options import FAST, FAST_INLINED
 from chem.kernels import lennard_jones
 
 STRETCH = 16
 CLOSEST2_ANGSTROM2 = 1e-4
-_OPTIONS: dict[str, Any] = {
-    "nogil": True,
-    "cache": True,
-    "error_model": "numpy",
-    "fastmath": {"reassoc", "contract", "nsz"},
-}
-_INLINED: dict[str, Any] = {**_OPTIONS, "inline": "always"}
 
 
 class Images(NamedTuple):
@@ -68,7 +62,7 @@ class NearTerms(NamedTuple):
     cap2: float
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def sample_pair(
     r2: np.ndarray,
     four_epsilon: float,
@@ -84,7 +78,7 @@ def sample_pair(
     return energies
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def add_near(
     first: int,
     last: int,
@@ -144,7 +138,7 @@ def add_near(
                 _store(sums, volts, i, j, begin, energies, potential)
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def _scratch(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Room for four lists of candidates, the first one of all."""
     every = np.empty(count, dtype=np.int64)
@@ -153,14 +147,14 @@ def _scratch(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray
     return every, np.empty_like(every), np.empty_like(every), np.empty_like(every)
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def _shifted(origin: np.ndarray, direction: np.ndarray, factor: float, out: np.ndarray) -> None:
     """Fill origin + factor direction."""
     for axis in range(3):
         out[axis] = origin[axis] + factor * direction[axis]
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**FAST_INLINED)
 def _any_wanted(wanted: np.ndarray, i: int, j: int, begin: int) -> bool:
     """Whether any point of a stretch is to be computed."""
     if wanted.shape[0] == 0:
@@ -171,7 +165,7 @@ def _any_wanted(wanted: np.ndarray, i: int, j: int, begin: int) -> bool:
     return found
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**FAST_INLINED)
 def _store(
     sums: np.ndarray,
     volts: np.ndarray,
@@ -189,7 +183,7 @@ def _store(
             potential[i, j, k] += volts[k - begin]
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**FAST_INLINED)
 def _distances(
     positions: np.ndarray, atom: int, start: np.ndarray, step: np.ndarray, r2: np.ndarray
 ) -> None:
@@ -204,7 +198,7 @@ def _distances(
         r2[i] = max(zero + i * (linear + i * square), CLOSEST2_ANGSTROM2)
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**FAST_INLINED)
 def _add_pairs(
     r2: np.ndarray,
     sort: int,
@@ -239,7 +233,7 @@ def _add_pairs(
                 sums[kind, i] += (u - far) if r2[i] < split2 else 0.0
 
 
-@numba.njit(**_INLINED)
+@numba.njit(**FAST_INLINED)
 def _add_charge(
     r2: np.ndarray,
     charge: float,

@@ -11,18 +11,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numba
 import numpy as np
 
+from chem.kernel_options import STRICT
 from chem.symmetry import host_symmetry, interaction_kinds
 from data.records import Host
 
 TOLERANCE_ANGSTROM = 2e-4
 """Moves an energy by less than 0.01 kJ/mol on the steepest slope that carries weight."""
 LARGEST_DENOMINATOR = 12
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def orbit_map(symmetry: GridSymmetry, dims: tuple[int, int, int]) -> np.ndarray:
     return first
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**STRICT)
 def _fill_orbits(
     rotations: np.ndarray, shifts: np.ndarray, dims: np.ndarray, first: np.ndarray
 ) -> None:
@@ -122,7 +121,7 @@ def _fill_orbits(
             first[(a * nb + b) * nc + c] = point
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**STRICT)
 def add_images(near: np.ndarray, first: np.ndarray, out: np.ndarray) -> None:
     """Add to every point of a flat grid the value at the first point of its orbit."""
     for point in range(out.shape[0]):

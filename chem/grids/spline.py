@@ -16,19 +16,14 @@ References:
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numba
 import numpy as np
 
+from chem.kernel_options import FAST
+
 TAPS = 14
 PAD_BEFORE, PAD_AFTER = 1, 3
-_OPTIONS: dict[str, Any] = {
-    "nogil": True,
-    "cache": True,
-    "error_model": "numpy",
-    "fastmath": {"reassoc", "contract", "nsz"},
-}
 
 
 def filter_taps() -> np.ndarray:
@@ -46,7 +41,7 @@ def filter_taps() -> np.ndarray:
     return full[len(full) // 2 :].astype(np.float32)
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def bend(
     energies: np.ndarray,
     potential: np.ndarray,
@@ -66,7 +61,7 @@ def bend(
         out[i] = 1.0 / math.sqrt(math.sqrt(1.0 + x))
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def lowest(
     energies: np.ndarray, potential: np.ndarray, charge: float, states: np.ndarray, blocked: int
 ) -> float:
@@ -81,7 +76,7 @@ def lowest(
     return least
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def spline_coefficients(values: np.ndarray, taps: np.ndarray, padded: np.ndarray) -> None:
     """Fill the periodically padded coefficients of one grid; the values are overwritten.
 
@@ -108,7 +103,7 @@ def spline_coefficients(values: np.ndarray, taps: np.ndarray, padded: np.ndarray
                 padded[i, j, k] = values[from_i, from_j, (k - PAD_BEFORE) % nc]
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def _filter_row(flat: np.ndarray, start: int, count: int, taps: np.ndarray) -> None:
     """Filter one contiguous row in place."""
     line = np.empty(count + 2 * TAPS, dtype=np.float32)
@@ -121,7 +116,7 @@ def _filter_row(flat: np.ndarray, start: int, count: int, taps: np.ndarray) -> N
         flat[start + k] = total
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**FAST)
 def _filter_slabs(
     flat: np.ndarray,
     count: int,

@@ -13,7 +13,7 @@ from itertools import product
 import numba
 import numpy as np
 
-from chem.pores.distances import OPTIONS
+from chem.kernel_options import FAST
 
 STEPS = np.array([s for s in product((-1, 0, 1), repeat=3) if s > (0, 0, 0)], dtype=np.int64)
 
@@ -114,7 +114,7 @@ def _uphill(
     return np.stack(met, axis=1)
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _step(index: int, step: np.ndarray, sign: int, shape: np.ndarray, wrap: np.ndarray) -> int:
     """Return the node one step away, and write which cell it lies in."""
     here = (index // (shape[1] * shape[2]), (index // shape[2]) % shape[1], index % shape[2])
@@ -130,7 +130,7 @@ def _step(index: int, step: np.ndarray, sign: int, shape: np.ndarray, wrap: np.n
     return result
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _climb(
     shape: np.ndarray,
     heights: np.ndarray,
@@ -155,7 +155,7 @@ def _climb(
                     steps[here, k] = wrap[k]
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _fill_basins(
     order: np.ndarray,
     upward: np.ndarray,
@@ -173,7 +173,7 @@ def _fill_basins(
                 offsets[here, k] = offsets[above, k] + steps[here, k]
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _write_pair(
     row: np.ndarray,
     here: int,
@@ -196,7 +196,7 @@ def _write_pair(
         row[4 + k], row[7 + k] = sign * shift[k], sign * wrap[k]
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _touching_pairs(
     shape: np.ndarray,
     heights: np.ndarray,

@@ -29,12 +29,6 @@ def format_block_file(spheres: BlockSpheres) -> str:
     return "\n".join(lines) + "\n"
 
 
-def raspa3_blocking_pockets(spheres: BlockSpheres) -> list[list[float]]:
-    """Return the spheres as the list RASPA3 calls ``BlockingPockets``."""
-    rows = np.column_stack([spheres.centres_fractional, spheres.radii_angstrom])
-    return [[float(value) for value in row] for row in rows]
-
-
 def read_block_file(path: Path, lattice_angstrom: np.ndarray) -> BlockSpheres:
     """Read a block file.
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
 
 from chem.geometry import images_near_cell, rows_times_matrix
+from chem.kernel_options import FAST
 from chem.pores.radii import Radii, atom_radii_angstrom
 from data.errors import SettingsError
 from data.records import Host
 
-OPTIONS: dict[str, Any] = {
-    "nogil": True,
-    "cache": True,
-    "error_model": "numpy",
-    "fastmath": {"reassoc", "contract", "nsz"},
-}
 _BIN_ANGSTROM = 1.2
 _MAX_BINS = 200_000
 _FIRST_REACH_ANGSTROM = 6.0
@@ -115,7 +110,7 @@ def surface_distances_angstrom(field: Field, fractional: np.ndarray) -> np.ndarr
     return distances
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def distance_at(field: Field, a: float, b: float, c: float) -> float:
     """Return the distance of one fractional place to the nearest atom surface, angstrom."""
     a, b, c = a - np.floor(a), b - np.floor(b), c - np.floor(c)
@@ -134,7 +129,7 @@ def distance_at(field: Field, a: float, b: float, c: float) -> float:
     return best
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _distances(field: Field, fractional: np.ndarray, out: np.ndarray) -> None:
     """Fill the distances of many places."""
     for n in range(fractional.shape[0]):

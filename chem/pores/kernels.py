@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numba
 import numpy as np
 
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+from chem.kernel_options import STRICT
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**STRICT)
 def mark_voxels(
     state: np.ndarray,
     lattice: np.ndarray,
@@ -55,7 +54,7 @@ def mark_voxels(
                         state[i, j, k] = 1
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**STRICT)
 def look_up(flags: np.ndarray, fractional: np.ndarray, out: np.ndarray) -> None:
     """Read the flag of the voxel nearest to each place.
 
@@ -72,7 +71,7 @@ def look_up(flags: np.ndarray, fractional: np.ndarray, out: np.ndarray) -> None:
         out[n] = flags[i, j, k]
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**STRICT)
 def inside_spheres(
     points: np.ndarray, centres: np.ndarray, radii2: np.ndarray, out: np.ndarray
 ) -> None:

@@ -15,35 +15,19 @@ in every orientation, the place is wall.
 from __future__ import annotations
 
 import math
-from typing import Protocol
 
 import numpy as np
 
 from chem.energies import core_radii_angstrom
+from chem.energy_model import EnergyModel
 from chem.geometry import images_near_cell
 from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
-from data.records import Guest, Host, PairTable
 
 WALL, UNKNOWN, OPEN = 0, 1, 2
 _DEEP_KT = 80.0
 _BARE_REACH_ANGSTROM = 1.0
 _LARGEST_EXPONENT = 600.0
 _CHUNK = 65_536
-
-
-class EnergyModel(Protocol):
-    """What the pores need of an energy model."""
-
-    host: Host
-    guest: Guest
-    pairs: PairTable
-    hash: str
-
-    def energies(
-        self, fractional: np.ndarray, quaternions: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return (B,) energies in kJ/mol, +inf where overlapping, and (B,) overlap flags."""
-        ...
 
 
 def grid_shape(

@@ -10,12 +10,11 @@ and angles play no part.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numba
 import numpy as np
 
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True}
+from chem.kernel_options import STRICT
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def touching(mask: np.ndarray) -> np.ndarray:
     return near & ~mask
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**STRICT)
 def find_root(parent: np.ndarray, steps: np.ndarray, node: int) -> tuple[int, int, int, int]:
     """Return the root of a node and the lattice offset to it, halving the path."""
     a, b, c = 0, 0, 0
@@ -96,7 +95,7 @@ def find_root(parent: np.ndarray, steps: np.ndarray, node: int) -> tuple[int, in
     return node, a, b, c
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**STRICT)
 def _neighbour(index: int, axis: int, shape: np.ndarray) -> tuple[int, int]:
     """Return the next voxel along an axis and whether the step leaves the cell."""
     stride = 1
@@ -108,7 +107,7 @@ def _neighbour(index: int, axis: int, shape: np.ndarray) -> tuple[int, int]:
     return index - place * stride, 1
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**STRICT)
 def _join_neighbours(
     free: np.ndarray, shape: np.ndarray, parent: np.ndarray, steps: np.ndarray
 ) -> None:
@@ -137,7 +136,7 @@ def _join_neighbours(
                     steps[one, k] = -wrap[k]
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**STRICT)
 def _number(
     free: np.ndarray,
     parent: np.ndarray,
@@ -160,7 +159,7 @@ def _number(
     return count
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**STRICT)
 def add_loop(loops: np.ndarray, rank: int, a: int, b: int, c: int) -> int:
     """Add an integer vector to a basis (3, 3) if it is independent; return the new rank."""
     if rank == 3:
@@ -181,7 +180,7 @@ def add_loop(loops: np.ndarray, rank: int, a: int, b: int, c: int) -> int:
     return rank
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**STRICT)
 def _find_loops(
     shape: np.ndarray,
     labels: np.ndarray,
@@ -205,7 +204,7 @@ def _find_loops(
             ranks[label] = add_loop(loops[label], ranks[label], wrap[0], wrap[1], wrap[2])
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**STRICT)
 def _previous(index: int, axis: int, shape: np.ndarray) -> int:
     """Return the voxel before this one along an axis."""
     stride = 1
@@ -215,7 +214,7 @@ def _previous(index: int, axis: int, shape: np.ndarray) -> int:
     return index - stride if place > 0 else index + (shape[axis] - 1) * stride
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**STRICT)
 def _spread(shape: np.ndarray, labels: np.ndarray) -> None:
     """Flood outward from all labelled voxels at once, one layer after the other."""
     queue = np.empty(labels.size, dtype=np.int64)

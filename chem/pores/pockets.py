@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from chem.energy_model import EnergyModel
 from chem.pores.landscape import (
     UNKNOWN,
-    EnergyModel,
     boltzmann_sums,
     classify,
     find_free,

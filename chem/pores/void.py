@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chem.energy_model import EnergyModel
 from chem.pores.distances import distance_field, surface_distances_angstrom
-from chem.pores.landscape import EnergyModel, grid_points, grid_shape
+from chem.pores.landscape import grid_points, grid_shape
 from chem.pores.orientations import guest_orientations
 from chem.pores.percolation import label_components, spread_labels
 from chem.pores.radii import Radii

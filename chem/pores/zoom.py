@@ -10,7 +10,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from chem.pores.distances import OPTIONS, Field, distance_at
+from chem.kernel_options import FAST
+from chem.pores.distances import Field, distance_at
 
 _FIRST_HALF, _NEXT_HALF = 10, 6
 _LEVELS = 6
@@ -19,7 +20,7 @@ _PEAK_CENTRE = _PEAK_NODES // 2
 _PEAK_LEVELS = 10
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def refine_peak(field: Field, start: np.ndarray, reach: float) -> tuple[float, np.ndarray]:
     """Climb to the highest place near a start.
 
@@ -50,7 +51,7 @@ def refine_peak(field: Field, start: np.ndarray, reach: float) -> tuple[float, n
     return best, best_place
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def refine_pass(
     field: Field, one: np.ndarray, two: np.ndarray, middle: np.ndarray, reach: float
 ) -> tuple[float, np.ndarray]:
@@ -97,7 +98,7 @@ def refine_pass(
     return lowest, where
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _last_inside(places: np.ndarray, middle: np.ndarray, reach: float) -> np.ndarray:
     """Return the last of a row of places before it leaves the cube, or its first."""
     chosen = 0
@@ -108,7 +109,7 @@ def _last_inside(places: np.ndarray, middle: np.ndarray, reach: float) -> np.nda
     return places[chosen]
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _zoom(
     field: Field, start: np.ndarray, tight: int, base: np.ndarray, step: float
 ) -> tuple[float, np.ndarray]:
@@ -142,7 +143,7 @@ def _zoom(
     return lowest, centre
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _climb(heights: np.ndarray, half: int, node: int) -> int:
     """Return the maximum that steepest ascent over the nodes of the cube leads to."""
     size = 2 * half + 1
@@ -160,7 +161,7 @@ def _climb(heights: np.ndarray, half: int, node: int) -> int:
         node = best
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _height(field: Field, x: float, y: float, z: float) -> float:
     """Return the distance to the nearest atom at a Cartesian place."""
     m = field.inverse
@@ -172,7 +173,7 @@ def _height(field: Field, x: float, y: float, z: float) -> float:
     )
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _fill(field: Field, centre: np.ndarray, step: float, half: int, heights: np.ndarray) -> None:
     """Fill the heights of a cube of nodes."""
     n = 0
@@ -185,7 +186,7 @@ def _fill(field: Field, centre: np.ndarray, step: float, half: int, heights: np.
                 n += 1
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _node(place: np.ndarray, centre: np.ndarray, step: float, half: int) -> int:
     """Return the node of the cube nearest to a place."""
     node = 0
@@ -195,7 +196,7 @@ def _node(place: np.ndarray, centre: np.ndarray, step: float, half: int) -> int:
     return node
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _place(node: int, centre: np.ndarray, step: float, half: int, out: np.ndarray) -> None:
     """Write the Cartesian place of a node."""
     size = 2 * half + 1
@@ -204,7 +205,7 @@ def _place(node: int, centre: np.ndarray, step: float, half: int, out: np.ndarra
     out[2] = centre[2] + (node % size - half) * step
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _follow(
     path: np.ndarray,
     start: int,
@@ -228,7 +229,7 @@ def _follow(
         n += way
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _best_path(heights: np.ndarray, half: int, first: int, last: int, path: np.ndarray) -> int:
     """Write the path whose lowest node is highest; return its number of nodes.
 
@@ -267,7 +268,7 @@ def _best_path(heights: np.ndarray, half: int, first: int, last: int, path: np.n
         here = came[here]
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _sift_up(heap: np.ndarray, keys: np.ndarray, place: int) -> None:
     """Move the last entry of a binary heap to where it belongs."""
     while place > 0:
@@ -279,7 +280,7 @@ def _sift_up(heap: np.ndarray, keys: np.ndarray, place: int) -> None:
         place = above
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST)
 def _sift_down(heap: np.ndarray, keys: np.ndarray, count: int) -> None:
     """Move the first entry of a binary heap to where it belongs."""
     place = 0

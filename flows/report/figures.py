@@ -12,12 +12,13 @@ from flows.report.load import read_json
 from flows.report.style import (
     ANSWER,
     BASELINE,
-    INK,
     MUTED,
+    NORMAL_95,
     SURROGATE,
     dress,
     legend,
     new_figure,
+    threshold,
     to_png,
 )
 from flows.report.words import superscript
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NORMAL_95 = 1.96
 LOG_FROM_RATIO = 8.0
 FEW_DECADES = 30.0
 
@@ -158,16 +158,7 @@ def _draw_errors(axes: Axes, rows: Sequence[dict[str, Any]], target: float | Non
     errors = [100.0 * r["relative_standard_error"] for r in rows]
     axes.plot(labels, errors, "o-", color=ANSWER, markersize=4, linewidth=1.5)
     if target:
-        axes.axhline(100.0 * target, color=INK, linewidth=1.0, linestyle=":")
-        axes.annotate(
-            f"target {100 * target:g} %",
-            (0.0, 100.0 * target),
-            xycoords=("axes fraction", "data"),
-            xytext=(3, 3),
-            textcoords="offset points",
-            fontsize=8.5,
-            color=INK,
-        )
+        threshold(axes, 100.0 * target, f"target {100 * target:g} %")
     dress(axes, x="reference labels paid for", y="rel. error / %")
     axes.set_yscale("log")
     if max(errors) < FEW_DECADES * min(errors):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
+from data.constants import PA_PER_BAR
 from data.store import plain
 from flows.report import cell, figures, levels, reliability, site, style, words
 from flows.report.classical_run import pieces
@@ -60,6 +61,7 @@ def content(run: Run) -> dict[str, Any]:
     insertions, unseen = read_insertions(run), read_unseen(run)
     first = run.results[0]
     system = run.context.system
+    classical = pieces(run)
     return {
         "first": first,
         "results": run.results,
@@ -73,15 +75,15 @@ def content(run: Run) -> dict[str, Any]:
         "errors": levels.weighted_error(unseen, first["temperature_k"]),
         "unseen": len(unseen.round),
         "trust": reliability.section(run, unseen),
-        "pictures": pictures(run, insertions, unseen),
-        "pieces": pieces(run),
+        "pictures": pictures(run, insertions, unseen, classical),
+        "pieces": classical,
         "contacts": [] if run.binding is None else contacts(system.host, system.guest, run.binding),
         "binding": run.binding,
         "settings": run.settings,
         "provenance": run.provenance,
         "atoms": len(system.host.elements),
         "volume": system.host.volume_angstrom3,
-        "pa_per_bar": words.PA_PER_BAR,
+        "pa_per_bar": PA_PER_BAR,
         **cell_parameters(system.host.lattice_angstrom),
     }
 
@@ -107,16 +109,25 @@ def budget(result: dict[str, Any]) -> dict[str, Any]:
     return {"result": result, "table_share": share, "design_share": 100.0 - share}
 
 
-def pictures(run: Run, insertions: Insertions, unseen: Unseen) -> dict[str, Any]:
-    """Return the pictures as SVG by name; None where there is nothing to draw."""
+def pictures(
+    run: Run, insertions: Insertions, unseen: Unseen, drawn: dict[str, Markup]
+) -> dict[str, Any]:
+    """Return the pictures as SVG by name; None where there is nothing to draw.
+
+    Args:
+        run: what was read from its folder.
+        insertions: its insertions.
+        unseen: its labels as they were predicted.
+        drawn: pieces of the page with pictures of their own, which take the place of some here.
+    """
     first, host = run.results[0]["temperature_k"], run.context.system.host
     guest, binding = run.context.system.guest, run.binding
     found: dict[str, Any] = {"convergence": []}
     for k, result in enumerate(run.results):
         rows = [r for r in run.rounds if r["temperature_k"] == result["temperature_k"]]
         if rows:
-            drawn = figures.convergence(rows, run.settings.get("target_error"))
-            svg = style.to_svg(drawn, f"convergence{k}", "Henry coefficient against labels")
+            picture = figures.convergence(rows, run.settings.get("target_error"))
+            svg = style.to_svg(picture, f"convergence{k}", "Henry coefficient against labels")
             found["convergence"].append((result["temperature_k"], Markup(svg)))
     drawings: dict[str, tuple[str, Drawing]] = {
         "parity": ("Predicted against reference energy", lambda: levels.parity(unseen, first)),
@@ -133,12 +144,12 @@ def pictures(run: Run, insertions: Insertions, unseen: Unseen) -> dict[str, Any]
             lambda: cell.density_views(host, insertions, first),
         ),
     }
-    if len(run.results) > 1:
+    if len(run.results) > 1 and not drawn["thermal"]:
         drawings["temperatures"] = (
             "Henry coefficient against temperature",
             lambda: figures.against_temperature(run.results),
         )
-    if binding is not None:
+    if binding is not None and not drawn["sites"]:
         drawings["site"] = (
             "Guest at its binding site",
             lambda: site.site_picture(host, guest, binding),

@@ -27,6 +27,8 @@ COLOURS = {
 INK, MUTED, RULE, PAPER = (COLOURS[k] for k in ("ink", "muted", "rule", "paper"))
 ANSWER, BASELINE, SURROGATE = (COLOURS[k] for k in ("answer", "baseline", "surrogate"))
 PNG_DPI = 110
+NORMAL_95 = 1.96
+"""Half of a normal 95 % interval, in standard errors."""
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:
@@ -50,6 +52,21 @@ def dress(axes: Axes, *, x: str = "", y: str = "", title: str = "") -> None:
     axes.set_ylabel(y, color=INK, fontsize=9.5)
     if title:
         axes.set_title(title, color=INK, fontsize=10, loc="left")
+
+
+def threshold(axes: Axes, value: float, text: str) -> None:
+    """Draw a dotted line across the axes, with what it means written at its left end."""
+    axes.axhline(value, color=INK, linewidth=1.0, linestyle=":")
+    axes.annotate(
+        text,
+        (0.0, value),
+        xycoords=("axes fraction", "data"),
+        xytext=(3, 3),
+        textcoords="offset points",
+        fontsize=8.5,
+        color=INK,
+        bbox={"boxstyle": "round,pad=0.1", "fc": PAPER, "ec": "none", "alpha": 0.7},
+    )
 
 
 def legend(target: Axes | Figure, **options: Any) -> None:

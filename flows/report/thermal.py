@@ -8,13 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chem.van_t_hoff import HenryCurve, VanTHoff
-from flows.report.style import ANSWER, BASELINE, INK, MUTED, PAPER, dress, legend, new_figure
+from flows.report.style import (
+    ANSWER,
+    BASELINE,
+    MUTED,
+    NORMAL_95,
+    PAPER,
+    dress,
+    legend,
+    new_figure,
+    threshold,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NORMAL_95 = 1.96
 FEW_DECADES = 30.0
 LINE_POINTS = 100
 
@@ -56,17 +65,7 @@ def _draw_samples(axes: Axes, curve: HenryCurve, used: np.ndarray, fewest: float
     colours = [ANSWER if good else BASELINE for good in used]
     samples = np.maximum(curve.effective_samples, 1.0)
     axes.bar(curve.temperatures_k, samples, width, color=colours, alpha=0.75, linewidth=0)
-    axes.axhline(fewest, color=INK, linewidth=1.0, linestyle=":")
-    axes.annotate(
-        f"needed for the fit: {fewest:g}",
-        (0.0, fewest),
-        xycoords=("axes fraction", "data"),
-        xytext=(3, 3),
-        textcoords="offset points",
-        fontsize=8.5,
-        color=INK,
-        bbox={"boxstyle": "round,pad=0.1", "fc": PAPER, "ec": "none", "alpha": 0.7},
-    )
+    threshold(axes, fewest, f"needed for the fit: {fewest:g}")
     dress(axes, x="temperature / K", y="effective\ninsertions")
     axes.set_yscale("log")
     axes.set_ylim(min(0.5 * fewest, 0.5 * samples.min()), 2.0 * max(fewest, samples.max()))

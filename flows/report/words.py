@@ -11,7 +11,6 @@ from markupsafe import Markup, escape
 MINUS = "\N{MINUS SIGN}"
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-PA_PER_BAR = 1e5
 NOTHING = "n/a"
 SMALL_RATIO = 0.1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chem.combine import RoundEstimate, combine, interval, round_weights
+from chem.combine import RoundEstimate, combine, interval
 from chem.estimator import (
     Labelled,
     Moments,
@@ -133,7 +133,9 @@ def test_kish_of_equal_and_of_single_weights():
     assert kish(np.array([1.0, 0.0, 0.0])) == pytest.approx(1.0)
 
 
-def make_round(table: int, mean: float, design: float, predicted: float) -> RoundEstimate:
+def make_round(
+    mean: float, design: float, predicted: float, weight: float = 1.0, terms: float = 20.0
+) -> RoundEstimate:
     moments = Moments(
         np.array([mean, -5.0 * mean]),
         np.diag([0.01, 0.01]),
@@ -141,27 +143,31 @@ def make_round(table: int, mean: float, design: float, predicted: float) -> Roun
         100.0,
         30.0,
         0.1,
+        50.0,
+        terms,
     )
-    return RoundEstimate(table, moments, predicted + 0.01, predicted)
+    return RoundEstimate(moments, weight, predicted)
 
 
-def test_round_weights_come_from_predictions_alone():
-    lucky = [make_round(1, 0.5, 1e-6, 0.04), make_round(2, 1.0, 0.09, 0.04)]
-    plain = [make_round(1, 0.5, 0.04, 0.04), make_round(2, 1.0, 0.04, 0.04)]
-    assert round_weights(lucky) == pytest.approx(round_weights(plain))
-    assert combine(lucky).mean[0] == pytest.approx(0.75)
+def test_nothing_that_was_seen_moves_the_weights():
+    lucky = [make_round(0.5, 1e-6, 0.04, 1.0), make_round(1.0, 0.09, 0.4, 3.0)]
+    plain = [make_round(0.5, 0.04, 0.04, 1.0), make_round(1.0, 0.04, 0.04, 3.0)]
+    assert combine(lucky).weights == pytest.approx([0.25, 0.75])
+    assert combine(lucky).mean == pytest.approx(combine(plain).mean)
 
 
-def test_rounds_on_one_table_share_its_error():
-    shared = combine([make_round(1, 1.0, 0.0, 0.0), make_round(1, 1.0, 0.0, 0.0)])
-    apart = combine([make_round(1, 1.0, 0.0, 0.0), make_round(2, 1.0, 0.0, 0.0)])
-    assert shared.table_standard_error == pytest.approx(0.1)
-    assert apart.table_standard_error == pytest.approx(0.1 / np.sqrt(2))
+def test_tables_of_rounds_are_independent():
+    combined = combine([make_round(1.0, 0.0, 0.0), make_round(1.0, 0.0, 0.0)])
+    assert combined.table_standard_error == pytest.approx(0.1 / np.sqrt(2))
 
 
-def test_predicted_design_variance_guards_the_interval():
-    combined = combine([make_round(1, 1.0, 1e-9, 0.04)])
-    assert combined.design_standard_error == pytest.approx(0.2)
+def test_a_larger_prediction_counts_as_one_label():
+    combined = combine([make_round(1.0, 0.0001, 0.16, terms=1.0)])
+    assert combined.design_standard_error**2 == pytest.approx(0.004)
+    many = combine([make_round(1.0, 0.01, 0.04, terms=1e6)])
+    assert many.design_standard_error == pytest.approx(0.1, rel=1e-4)
+    smaller = combine([make_round(1.0, 0.01, 0.001, terms=1.0)])
+    assert smaller.design_standard_error == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("reference", [np.zeros(0), np.full(3, np.nan)])
@@ -171,7 +177,7 @@ def test_without_a_usable_label_the_interval_is_what_the_surrogate_predicted(ref
     none = Labelled(weight[:count], energy[:count], reference, np.full(count, 0.01))
     moments = corrected_moments(BETA, weight, energy, none, 100)
     assert moments.correction_effective_samples == 0.0
-    combined = combine([RoundEstimate(1, moments, 9.0, 9.0)])
+    combined = combine([RoundEstimate(moments, 1.0, 9.0)])
     assert combined.estimate.relative_standard_error == pytest.approx(3.0)
     heat, error = heat_of_adsorption(combined.mean, combined.covariance, TEMPERATURE_K)
     assert error > abs(heat)

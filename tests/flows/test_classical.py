@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from chem.van_t_hoff import henry_curve
 from data.errors import RunFolderError, SettingsError
 from data.store import read_columns, read_rows
 from flows.cli import app
@@ -74,6 +75,23 @@ def test_the_answer_can_be_redone_from_the_insertions(methane: Path):
     beta = 1.0 / (8.31446261815324e-3 * 300.0)
     mean = (weight * np.exp(-beta * energy)).sum() / len(energy)
     assert mean == pytest.approx(row["henry_dimensionless"], rel=1e-9)
+
+
+def test_further_temperatures_come_from_the_insertions(methane: Path):
+    rows = read_rows(methane / "results.parquet")
+    density = json.loads((methane / "provenance.json").read_text())["host"]["density_kg_per_m3"]
+    parts = [read_columns(p) for p in sorted((methane / "insertions").glob("*.parquet"))]
+    energy = np.concatenate([p["baseline_kj_per_mol"] for p in parts])
+    weight = np.concatenate([p["proposal_weight"] for p in parts])
+    kelvin = np.array([300.0, 325.0, 350.0])
+    curve = henry_curve(kelvin, weight, energy, len(energy), density)
+    for k, row in ((0, rows[0]), (2, rows[1])):
+        assert curve.henry_mol_per_kg_pa[k] == pytest.approx(row["henry_mol_per_kg_pa"], rel=1e-9)
+        assert curve.qst_kj_per_mol[k] == pytest.approx(row["qst_kj_per_mol"], rel=1e-9)
+        assert curve.effective_samples[k] == pytest.approx(row["effective_samples"], rel=1e-9)
+        assert curve.relative_standard_error[k] > row["henry_relative_standard_error"]
+    ends = np.interp(1.0 / 325.0, 1.0 / kelvin[::-2], np.log(curve.henry_mol_per_kg_pa[::-2]))
+    assert np.log(curve.henry_mol_per_kg_pa[1]) == pytest.approx(ends, abs=0.01)
 
 
 def test_binding_sites_and_grid_check_are_written(methane: Path):

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from flows import cli
 
@@ -54,6 +55,10 @@ def run_process(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+PROBE = (
+    "name: probe\nsource: made up for this test.\nsites:\n"
+    "  - {type: P, position_angstrom: [0, 0, 0], epsilon_k: 100.0, sigma_angstrom: 3.5}\n"
+)
 BAD_INPUT = {
     "unknown host": (["nope", "--guest", "CO2"], ["no file and no bundled host named 'nope'"]),
     "misspelt host": (["CALF20", "--guest", "CO2"], ["Did you mean"]),
@@ -76,6 +81,10 @@ BAD_INPUT = {
     "force field that is no JSON": (
         ["CALF-20", "--guest", "CO2", "--force-field", "{tmp}/bad.json"],
         ["bad.json", "line"],
+    ),
+    "guest without atoms": (
+        ["CALF-20", "--guest", "{tmp}/probe.yaml"],
+        ["real atoms of guest probe are unknown", "atoms list"],
     ),
     "negative temperature": (
         ["CALF-20", "--guest", "CO2", "--temperature-k", "-3"],
@@ -146,6 +155,7 @@ def test_bad_input_ends_with_status_2_and_one_paragraph(
     (tmp_path / "empty.cif").write_text("")
     (tmp_path / "garbage.cif").write_text("this is no crystal\n")
     (tmp_path / "bad.json").write_text('{"PseudoAtoms": [\n')
+    (tmp_path / "probe.yaml").write_text(PROBE)
     monkeypatch.chdir(tmp_path)
     arguments, expected = BAD_INPUT[case]
     given = [a.replace("{tmp}", str(tmp_path)) for a in arguments]
@@ -269,6 +279,12 @@ def test_help_answers_without_heavy_imports():
     )
     assert "--target-error" in done.stdout
     assert "heavy: []" in done.stdout
+
+
+def test_help_says_what_an_option_left_out_means():
+    shown = CliRunner().invoke(cli.app, ["henry", "--help"], env={"COLUMNS": "200"}).output
+    for default in ("298.15", "0.05, classical 0.01", "up to 2,000,000", "a name under runs/"):
+        assert f"default: ({default})" in shown
 
 
 @pytest.mark.parametrize(

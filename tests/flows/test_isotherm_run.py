@@ -67,6 +67,24 @@ def test_a_finished_isotherm_is_shown_and_a_broken_one_goes_on(folder: Path, tmp
     assert job(copied)["points"] == first["points"]
 
 
+def test_a_host_nothing_gets_through_takes_up_nothing(tmp_path: Path):
+    """Argon fits into the cages of sodalite but not through their windows."""
+    sodalite = {"host": "SOD", "guest": "Ar", "temperatures_k": (300.0,), "pressures_pa": (1e5,)}
+    closed = job(tmp_path / "closed", **sodalite)
+    assert closed["channels"] == []
+    assert closed["pockets"] > 0
+    assert closed["henry"][0]["henry_mol_per_kg_pa"] == 0.0
+    assert closed["points"][0]["mol_per_kg"] == 0.0
+    (warning,) = closed["warnings"]
+    assert "no pore of this host lets the guest through" in warning
+    kept = job(tmp_path / "kept", block_pockets=False, **sodalite)
+    line = 1e5 * kept["henry"][0]["henry_mol_per_kg_pa"]
+    point = kept["points"][0]
+    bend = 0.15  # the cages begin to fill
+    error = point["mol_per_kg_standard_error"] / line
+    assert abs(point["mol_per_kg"] / line - 1.0) < 3.0 * error + bend
+
+
 def test_working_capacity(folder: Path):
     found = capacity(folder, "300:1e6", "350:1e4")
     rows = {

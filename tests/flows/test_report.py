@@ -26,6 +26,7 @@ from flows.report import write_report
 from flows.report.cell import projected_density, raster, view_along
 from flows.report.figures import convergence, convergence_png
 from flows.report.load import load_run, read_failures, read_unseen
+from flows.report.page import content
 from flows.report.structure import contacts, guest_atoms_angstrom, half_bonds
 from flows.report.style import to_svg
 from flows.report.words import formula, interval, ratio, scientific, significant, with_error
@@ -121,6 +122,11 @@ def test_the_page_carries_the_results_for_machines(classical: Path, classical_pa
     found = re.search(pattern, classical_page, re.DOTALL)
     assert found is not None
     assert json.loads(found.group(1)) == {"results": results_of(classical)}
+
+
+def test_pictures_that_others_replace_are_not_drawn(classical: Path, labelled: Path) -> None:
+    assert not {"temperatures", "site"} & set(content(load_run(classical))["pictures"])
+    assert content(load_run(labelled))["pictures"]["site"]
 
 
 def test_the_page_needs_nothing_but_itself(labelled_page: str) -> None:

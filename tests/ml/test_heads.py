@@ -9,7 +9,7 @@ from scipy.stats import multivariate_normal
 
 from ml import heads
 from ml.descriptors import Block, rigid_moves
-from ml.evidence import fit_kernel
+from ml.evidence import NEGLIGIBLE, _minimise, fit_kernel
 from ml.heads import (
     Kernel,
     LinearSystem,
@@ -217,3 +217,33 @@ def test_labels_more_precise_than_rounding_are_fitted_all_the_same() -> None:
     mean, sd = fit_head(blocks, observed, kernel).predict(blocks)
     torch.testing.assert_close(mean, observed.energy, atol=0.05, rtol=0.01)
     assert bool(torch.isfinite(sd).all())
+
+
+def test_a_search_that_breaks_down_keeps_the_best_it_had() -> None:
+    def objective(theta: torch.Tensor) -> torch.Tensor:
+        if float(theta.detach()[0]) < 0.5:
+            raise RuntimeError("no Cholesky factor")
+        return (theta**2).sum()
+
+    value, theta = _minimise(objective, torch.tensor([2.0], dtype=torch.float64), 40)
+    assert value == pytest.approx(float(theta[0]) ** 2)
+    assert 0.5 <= float(theta[0]) <= 2.0
+    value, _ = _minimise(objective, torch.tensor([0.1], dtype=torch.float64), 40)
+    assert math.isinf(value)
+
+
+def test_learned_descriptors_are_left_out_where_forces_contradict_them() -> None:
+    """Equal values, but slopes of the wrong sign: energies cannot tell, forces can."""
+    (good,) = slopes_from_map(24)
+    assert good.slopes is not None
+    wrong = Block(good.values, tuple(-s for s in good.slopes))
+    centres = (torch.as_tensor(np.random.default_rng(0).normal(size=(20, 3))),)
+    weights = 4.0 * torch.as_tensor(np.random.default_rng(1).normal(size=20))
+    slope = cross_slopes(good, centres, 1.0) @ weights
+    energy = cross(good, centres, 1.0) @ weights
+    ones = torch.ones(24, dtype=torch.float64)
+    observed = Observations(energy, -slope[:, :3], -slope[:, 3:], ones)
+    misled = fit_kernel((good, good, wrong), observed)
+    assert misled.amplitudes[2] == NEGLIGIBLE
+    helped = fit_kernel((wrong, wrong, good), observed)
+    assert helped.amplitudes[2] > 1.0

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from ml.routing import (
     FLOOR_SHARE,
+    Believed,
+    cautious_energy,
     draw,
     error_factor,
     expected_error_terms,
@@ -21,7 +23,8 @@ BETA = 1.0 / (8.31446261815324e-3 * 300.0)
 
 def scored(count: int, seed: int = 0):
     rng = np.random.default_rng(seed)
-    return rng.uniform(0.3, 4.0, count), rng.normal(-5, 8, count), rng.uniform(0.1, 4.0, count)
+    mean, sd = rng.normal(-5, 8, count), rng.uniform(0.1, 4.0, count)
+    return Believed(rng.uniform(0.3, 4.0, count), mean, sd, mean)
 
 
 def test_error_factor_is_the_root_mean_square_of_a_lognormal_error():
@@ -43,37 +46,39 @@ def test_error_factor_is_the_root_mean_square_of_a_lognormal_error():
     seed=st.integers(0, 1000),
 )
 def test_probabilities_are_bounded_and_add_up(count, wanted, explore, seed):
-    weight, mean, sd = scored(count, seed)
-    routing = route((300.0,), weight, mean, sd, wanted, explore)
+    routing = route((300.0,), scored(count, seed), wanted, explore)
     assert (routing.probability > 0).all()
     assert (routing.probability <= 1).all()
     assert routing.expected_labels == pytest.approx(min(wanted, count), rel=1e-6)
 
 
 def test_every_insertion_keeps_the_floor():
-    weight, mean, sd = scored(1000)
-    mean[0] = 500.0
-    sd[0] = 0.0
-    routing = route((300.0,), weight, mean, sd, 50.0, 0.2)
+    believed = scored(1000)
+    believed.mean_kj_per_mol[0] = 500.0
+    believed.sd_kj_per_mol[0] = 0.0
+    routing = route((300.0,), believed, 50.0, 0.2)
     assert routing.probability.min() >= FLOOR_SHARE * 50.0 / 1000 * 0.99
     assert routing.probability[0] == routing.probability.min()
 
 
 def test_no_choice_of_probabilities_beats_the_optimal_ones():
-    weight, mean, sd = scored(500)
-    mean = np.maximum(mean, -8.0)
-    best = route((300.0,), weight, mean, sd, 60.0, 0.0).probability
-    least = predicted_design_variance(300.0, weight, mean, sd, best)
-    terms = expected_error_terms(300.0, weight, mean, sd)
+    believed = scored(500)
+    np.maximum(believed.prediction_kj_per_mol, -8.0, out=believed.prediction_kj_per_mol)
+    best = route((300.0,), believed, 60.0, 0.0).probability
+    least = predicted_design_variance(300.0, believed, best)
+    terms = expected_error_terms(
+        300.0, believed.weight, believed.prediction_kj_per_mol, believed.sd_kj_per_mol
+    )
     for other in (np.full(500, 60 / 500), np.clip(60 * terms**2 / (terms**2).sum(), 1e-3, 1)):
-        assert least < predicted_design_variance(300.0, weight, mean, sd, other)
+        assert least < predicted_design_variance(300.0, believed, other)
 
 
 def test_two_temperatures_share_the_draw():
-    weight, mean, sd = scored(300)
-    both = route((250.0, 400.0), weight, mean, sd, 40.0, 0.1).probability
-    cold = route((250.0,), weight, mean, sd, 40.0, 0.1).probability
-    hot = route((400.0,), weight, mean, sd, 40.0, 0.1).probability
+    believed = scored(300)
+    np.maximum(believed.prediction_kj_per_mol, -8.0, out=believed.prediction_kj_per_mol)
+    both = route((250.0, 400.0), believed, 4.0, 0.1).probability
+    cold = route((250.0,), believed, 4.0, 0.1).probability
+    hot = route((400.0,), believed, 4.0, 0.1).probability
     assert both == pytest.approx(0.5 * (cold + hot), rel=0.2)
 
 
@@ -104,4 +109,25 @@ def test_thinning_to_a_budget_keeps_sums_unbiased():
 
 def test_nothing_to_route():
     empty = np.zeros(0)
-    assert route((300.0,), empty, empty, empty, 10.0, 0.2).expected_labels == 0.0
+    assert route((300.0,), Believed(empty, empty, empty, empty), 10.0, 0.2).expected_labels == 0.0
+
+
+def test_what_stands_for_an_insertion_is_the_harmonic_mean_of_its_boltzmann_factor():
+    rng = np.random.default_rng(2)
+    for sd in (0.2, 2.0):
+        energy = rng.normal(-20.0, sd, 2_000_000)
+        harmonic = 1.0 / np.exp(BETA * energy).mean()
+        stands = cautious_energy(np.array([-20.0]), np.array([sd]), 300.0)[0]
+        assert np.exp(-BETA * stands) == pytest.approx(harmonic, rel=0.01)
+
+
+def test_exploration_does_not_shun_the_unknown():
+    believed = scored(200)
+    cautious = Believed(
+        believed.weight,
+        believed.mean_kj_per_mol,
+        believed.sd_kj_per_mol,
+        cautious_energy(believed.mean_kj_per_mol, np.full(200, 8.0), 300.0),
+    )
+    explored = [route((300.0,), b, 20.0, 1.0).probability for b in (believed, cautious)]
+    assert explored[0] == pytest.approx(explored[1])
