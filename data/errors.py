@@ -61,6 +61,10 @@ class OffsetReferenceError(ReferenceLevelError):
     """A reference gives a non-zero interaction energy where there is no interaction."""
 
 
+class ModelError(InputError):
+    """A model of the registry is unknown, damaged, or made for another reference or guest."""
+
+
 class RunFolderError(InputError):
     """A run folder is missing, incomplete, or belongs to other settings."""
 

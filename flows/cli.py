@@ -12,6 +12,7 @@ import typer
 
 from data.errors import InputError, WidomillError
 from flows.cli_classical import register
+from flows.cli_models import models
 from flows.cli_options import (
     BlockPockets,
     Charges,
@@ -117,6 +118,9 @@ def henry(
     seed: Seed = 0,
     out: Out = None,
     json_output: JsonOutput = False,
+    model: Annotated[
+        str | None, typer.Option(help="model of other hosts to start from; see `widomill models`")
+    ] = None,
     accept_offset: Annotated[
         bool, typer.Option("--accept-offset", help="use a reference that fails its self-check")
     ] = False,
@@ -160,6 +164,7 @@ def henry(
         cluster=None if cluster is None else str(cluster),
         seed=seed,
         out="" if out is None else str(out),
+        model=model,
         accept_offset=accept_offset,
         trust_model_file=trust_model_file,
     )
@@ -255,6 +260,7 @@ def show(
 
 register(app)
 register_upgrade(app)
+app.add_typer(models)
 
 
 def main() -> None:

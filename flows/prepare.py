@@ -82,9 +82,24 @@ def prepare(settings: HenrySettings, *, shuffle_labels: bool = False) -> RunCont
         label_forces=spec.kind != "classical",
         shuffle_labels=shuffle_labels,
         widom=widom_settings(settings),
+        model=settings.model or "",
+        model_hash=_model_hash(settings),
     )
     _write_inputs(settings, context)
     return context
+
+
+def _model_hash(settings: HenrySettings) -> str:
+    """Return the content hash of the model a run starts from; empty for none."""
+    if settings.model is None:
+        return ""
+    if settings.reference == "classical":
+        raise SettingsError(
+            "--model has no use with --reference classical: nothing is learned there. Leave it out."
+        )
+    from ml.registry import read_card
+
+    return read_card(settings.model).hash
 
 
 def prepare_isotherm(settings: IsothermSettings) -> RunContext:
@@ -293,6 +308,7 @@ def provenance(context: RunContext) -> dict[str, object]:
         "force_field": {"name": system.pairs.force_field, "sources": list(system.pairs.sources)},
         "system_hash": system.hash,
         "reference": context.reference,
+        "model": {"name": context.model, "hash": context.model_hash} if context.model else None,
         "versions": {name: installed(name) for name in VERSIONED},
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",

@@ -45,6 +45,8 @@ def _common(settings: HenrySettings, context: RunContext) -> dict[str, Any]:
         "reference": settings.reference,
         "force_field": system.pairs.force_field,
         "seed": settings.seed,
+        "model": context.model or None,
+        "model_hash": context.model_hash or None,
         "host_hash": system.host.hash,
         "guest_hash": system.guest.hash,
     }

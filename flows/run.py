@@ -27,6 +27,7 @@ from tasks.binding import BindingItem, BindingRecord, find_binding_site
 from tasks.classical import ClassicalItem, average_classical
 from tasks.context import RunContext
 from tasks.finish import ConsolidateItem, consolidate_batch, remove_parts
+from tasks.models import AdoptItem, adopt_model
 from tasks.pores import PoresItem, find_pores
 from tasks.sites import SitesItem, find_sites
 
@@ -115,6 +116,10 @@ def _with_reference(
             publish(settings.run_dir)
 
     pores = stages.call(find_pores, PoresItem(stages.run_dir), "insertions", "pores")
+    if context.model:
+        stages.call(
+            adopt_model, AdoptItem(stages.run_dir, context.model), "train", f"model {context.model}"
+        )
     budget = _budget(settings)
     outcome = run_loop(context, budget, stages, settings.accept_offset, after_round)
     table, last = outcome.tables[-1], len(outcome.rounds)

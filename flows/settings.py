@@ -122,6 +122,9 @@ class HenrySettings(SystemSettings):
     )
     max_labels: int = Field(default=300, ge=1, le=10**6, description="most reference calls")
     max_rounds: int = Field(default=10, ge=1, le=100, description="most rounds")
+    model: str | None = Field(
+        default=None, min_length=1, description="model of other hosts to start from, by its name"
+    )
     accept_offset: bool = Field(
         default=False, description="use a reference that failed its self-check, and say so"
     )

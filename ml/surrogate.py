@@ -67,6 +67,8 @@ class Surrogate:
         device: torch device to predict on.
         fields: tabulated fields of the encoders and the host; without them every prediction
             is worked out from the host atoms.
+        prior: what labels in other hosts taught, as a surrogate of this host; its correction
+            is the prior mean that the head's adds to.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Surrogate:
         head: Head | None = None,
         device: str = "cpu",
         fields: Fields | None = None,
+        prior: Surrogate | None = None,
     ) -> None:
         """Prepare what turns insertions into descriptors when there is a head to feed."""
         self.host = host
@@ -87,6 +90,7 @@ class Surrogate:
         self.device = device
         self.head = None if head is None else head.to(device)
         self.fields = None if fields is None else fields.to(device)
+        self.prior = None if prior is None else prior.to(device)
         self.describer = None if head is None else Describer(encoders, host, guest, device)
 
     @cached_property
@@ -128,7 +132,15 @@ class Surrogate:
     def _correct(
         self, fractional: np.ndarray, quaternions: np.ndarray, exact: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and standard deviation of the correction, kJ/mol."""
+        """Return mean and standard deviation of the correction, prior mean included, kJ/mol."""
+        mean, spread = self._own_correction(fractional, quaternions, exact)
+        if self.prior is not None:
+            mean = mean + self.prior._correct(fractional, quaternions, exact)[0]
+        return mean, spread
+
+    def _own_correction(
+        self, fractional: np.ndarray, quaternions: np.ndarray, exact: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
         if self._scorer is not None and not exact:
             found = self._scorer.predict(self._tensor(fractional), self._tensor(quaternions))
             return found[0].cpu().numpy(), found[1].cpu().numpy()
@@ -169,6 +181,9 @@ class Surrogate:
             energy[part] = self.head.predict(blocks)[0].cpu().numpy()
             slopes = self.head.slopes(blocks).cpu().numpy()
             force[part], torque[part] = -slopes[:, :3], -slopes[:, 3:]
+        if self.prior is not None:
+            known = self.prior.correction_and_gradient(fractional, quaternions)
+            return energy + known[0], force + known[1], torque + known[2]
         return energy, force, torque
 
     def describe(self, fractional: np.ndarray, quaternions: np.ndarray) -> tuple[Block, ...]:
@@ -182,22 +197,30 @@ class Surrogate:
 
     def to(self, device: str) -> Surrogate:
         """Return the same surrogate on another device."""
-        return Surrogate(
-            self.host, self.guest, self.limits, self.encoders, self.head, device, self.fields
-        )
+        return self._again(device, self.fields, self.prior)
 
     def with_fields(self, fields: Fields | None) -> Surrogate:
         """Return the same surrogate, predicting from tabulated fields."""
+        return self._again(self.device, fields, self.prior)
+
+    def with_prior(self, prior: Surrogate | None) -> Surrogate:
+        """Return the same surrogate with another prior mean."""
+        return self._again(self.device, self.fields, prior)
+
+    def _again(self, device: str, fields: Fields | None, prior: Surrogate | None) -> Surrogate:
         return Surrogate(
-            self.host, self.guest, self.limits, self.encoders, self.head, self.device, fields
+            self.host, self.guest, self.limits, self.encoders, self.head, device, fields, prior
         )
 
-    def save(self, path: str | Path, *, fields_file: str | None = None) -> None:
-        """Write all but the fields to one file, atomically and without pickled code.
+    def save(
+        self, path: str | Path, *, fields_file: str | None = None, prior_file: str | None = None
+    ) -> None:
+        """Write all but fields and prior to one file, atomically and without pickled code.
 
         Args:
             path: where to.
             fields_file: name of the file beside it that holds the fields, if there is one.
+            prior_file: name of the file beside it that holds the prior, if there is one.
         """
         spec: dict[str, Any] = {
             "format": FORMAT,
@@ -206,6 +229,7 @@ class Surrogate:
             "encoders": [e.specification() for e in self.encoders],
             "kernel": None if self.head is None else self.head.kernel.__dict__,
             "fields": fields_file,
+            "prior": prior_file,
         }
         content: dict[str, Any] = {
             "specification": json.dumps(spec),
@@ -251,7 +275,10 @@ class Surrogate:
             centres = tuple(tuple(part) for part in content["centres"])
             head = Head(kernel, centres, content["weights"], content["root"])
         table = Path(path).with_name(spec["fields"]) if spec["fields"] else None
-        model = cls(host, guest, Limits(**spec["limits"]), encoders, head, device)
+        prior = spec.get("prior")
+        known = cls.load(Path(path).with_name(prior), device) if prior else None
+        limits = Limits(**spec["limits"])
+        model = cls(host, guest, limits, encoders, head, device, prior=known)
         if table is None or model.describer is None:
             return model
         fields = Fields.load(table) if table.exists() else build_fields(model.describer)

@@ -67,7 +67,7 @@ class LabelSet:
 
 
 @dataclass(frozen=True)
-class _Edges:
+class Edges:
     """Basis values and host atoms of every site of the training insertions, by type."""
 
     weights: tuple[Tensor, ...]
@@ -120,8 +120,8 @@ def pretrain_encoders(
     if keep.sum() < FEWEST_INSERTIONS:
         seeds = (1_000_003 * seed + member for member in range(members))
         return tuple(new_encoder(host, guest, settings, 1, seed=s).eval() for s in seeds)
-    edges = _gather_edges(host, guest, fractional[keep], quaternions[keep], settings, device)
-    goal = torch.as_tensor(_squash(targets[keep]), dtype=torch.float32, device=device)
+    edges = gather_edges(host, guest, fractional[keep], quaternions[keep], settings, device)
+    goal = torch.as_tensor(compress_walls(targets[keep]), dtype=torch.float32, device=device)
     encoders = []
     for member in range(members):
         generator = torch.Generator().manual_seed(1_000_003 * seed + member)
@@ -148,20 +148,21 @@ def new_encoder(
         return Encoder(guest.type_names, elements, settings, targets)
 
 
-def _squash(energies: np.ndarray) -> np.ndarray:
+def compress_walls(energies: np.ndarray) -> np.ndarray:
+    """Return energies with what exceeds 40 kJ/mol compressed logarithmically."""
     above = np.maximum(energies - CLIP_KJ_PER_MOL, 0.0)
     low = np.minimum(energies, CLIP_KJ_PER_MOL)
     return low + SOFTNESS_KJ_PER_MOL * np.log1p(above / SOFTNESS_KJ_PER_MOL)
 
 
-def _gather_edges(
+def gather_edges(
     host: HostArrays,
     guest: GuestSites,
     fractional: np.ndarray,
     quaternions: np.ndarray,
     settings: EncoderSettings,
     device: str,
-) -> _Edges:
+) -> Edges:
     """Evaluate the radial basis once: the geometry does not change during training."""
     neighbours = SiteNeighbours.build(host, settings.site_basis.cutoff_angstrom)
     positions, _ = place_sites(
@@ -179,10 +180,11 @@ def _gather_edges(
         shape = (len(sites), sites.shape[1], *basis.shape[1:])
         weights.append(basis.reshape(shape).to(device))
         atoms.append(index.reshape(shape[:3]).to(device))
-    return _Edges(tuple(weights), tuple(atoms))
+    return Edges(tuple(weights), tuple(atoms))
 
 
-def _moments(edges: _Edges, rows: Tensor, channels: Tensor) -> list[Tensor]:
+def site_moments(edges: Edges, rows: Tensor, channels: Tensor) -> list[Tensor]:
+    """Return per site type the (rows * m, k, c) radial moments of insertions."""
     moments = []
     for weights, atoms in zip(edges.weights, edges.atoms, strict=True):
         basis = weights[rows].flatten(0, 1)
@@ -190,9 +192,10 @@ def _moments(edges: _Edges, rows: Tensor, channels: Tensor) -> list[Tensor]:
     return moments
 
 
-def _energies(encoder: Encoder, edges: _Edges, rows: Tensor, channels: Tensor) -> Tensor:
+def batch_energies(encoder: Encoder, edges: Edges, rows: Tensor, channels: Tensor) -> Tensor:
+    """Return the (rows, targets) energies that an encoder reads out for insertions."""
     total: Tensor | None = None
-    for kind, moments in enumerate(_moments(edges, rows, channels)):
+    for kind, moments in enumerate(site_moments(edges, rows, channels)):
         per_site = encoder.readout(encoder.describe(moments, kind))
         energy = per_site.reshape(len(rows), -1, per_site.shape[1]).sum(dim=1)
         total = energy if total is None else total + energy
@@ -201,25 +204,25 @@ def _energies(encoder: Encoder, edges: _Edges, rows: Tensor, channels: Tensor) -
     return total
 
 
-def _set_input_scale(encoder: Encoder, host: HostArrays, edges: _Edges) -> None:
+def _set_input_scale(encoder: Encoder, host: HostArrays, edges: Edges) -> None:
     """Fix the input scale from the first insertions, so that all inputs start comparable."""
     with torch.no_grad():
         rows = torch.arange(min(512, len(edges.weights[0])), device=edges.weights[0].device)
-        moments = _moments(edges, rows, encoder.host_channels(host))
-        encoder.scale = _spread(torch.cat([m.flatten(1) for m in moments]))
+        moments = site_moments(edges, rows, encoder.host_channels(host))
+        encoder.scale = spread_of(torch.cat([m.flatten(1) for m in moments]))
 
 
-def _set_output_scales(encoder: Encoder, host: HostArrays, edges: _Edges, rows: Tensor) -> None:
+def _set_output_scales(encoder: Encoder, host: HostArrays, edges: Edges, rows: Tensor) -> None:
     """Store how much radial moments and descriptors vary over accessible insertions."""
     with torch.no_grad():
-        every = _moments(edges, rows, encoder.host_channels(host))
+        every = site_moments(edges, rows, encoder.host_channels(host))
         flags = [m[:, :, encoder.settings.channels :].flatten(1) for m in every]
         deep = [encoder.describe(m, kind) for kind, m in enumerate(every)]
-        encoder.radial_scale = torch.stack([_spread(f) for f in flags])
-        encoder.descriptor_scale = torch.stack([_spread(d) for d in deep])
+        encoder.radial_scale = torch.stack([spread_of(f) for f in flags])
+        encoder.descriptor_scale = torch.stack([spread_of(d) for d in deep])
 
 
-def _spread(values: Tensor) -> Tensor:
+def spread_of(values: Tensor) -> Tensor:
     """Return the standard deviation of each column, none much smaller than the largest."""
     spread = values.std(dim=0)
     return spread.clamp(min=max(SMALLEST_SCALE * float(spread.max()), 1e-6))
@@ -228,7 +231,7 @@ def _spread(values: Tensor) -> Tensor:
 def _train(
     encoder: Encoder,
     host: HostArrays,
-    edges: _Edges,
+    edges: Edges,
     goal: Tensor,
     steps: int,
     batch: int,
@@ -245,7 +248,7 @@ def _train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps)
     for step in range(steps):
         rows = torch.randint(len(goal), (batch,), generator=generator).to(device)
-        predicted = _energies(encoder, edges, rows, encoder.channels(numbers, graph))
+        predicted = batch_energies(encoder, edges, rows, encoder.channels(numbers, graph))
         loss = torch.nn.functional.smooth_l1_loss(predicted / spread, goal[rows] / spread, beta=0.2)
         optimiser.zero_grad()
         loss.backward()
@@ -266,6 +269,7 @@ def fit_surrogate(
     shuffle_labels: bool = False,
     prior_sd_kj_per_mol: float = PRIOR_SD_KJ_PER_MOL,
     device: str = "cpu",
+    prior: Surrogate | None = None,
 ) -> Surrogate:
     """Fit a surrogate to labels.
 
@@ -284,6 +288,8 @@ def fit_surrogate(
             deliberately bad surrogate with which to test that estimates stay unbiased.
         prior_sd_kj_per_mol: standard deviation where no correction is evaluated.
         device: torch device to fit and predict on.
+        prior: what labels in other hosts taught; it is the prior mean where labels held out in
+            turn are predicted better with it than without it.
 
     Returns:
         The surrogate.
@@ -296,12 +302,21 @@ def fit_surrogate(
     if shuffle_labels:
         order = torch.as_tensor(np.random.default_rng(seed).permutation(len(observed.energy)))
         shuffled = observed.energy[order.to(observed.energy.device)]
-        observed = Observations(shuffled, None, None, observed.stretch)
+        observed, prior = Observations(shuffled, None, None, observed.stretch), None
     describer = Describer(encoders, host, guest, device)
     blocks = describe_labels(describer, kept, observed)
     kernel = fit_kernel(blocks, observed)
+    relevance = boltzmann_relevance(kept.energy_kj_per_mol, thermal)
+    spread, score = _cross_validate(blocks, observed, kernel, relevance)
+    if prior is not None:
+        above = observations(above_prior(prior, kept), thermal, device)
+        other = fit_kernel(blocks, above)
+        validated = _cross_validate(blocks, above, other, relevance)
+        if validated[1] >= score:
+            observed, kernel, spread = above, other, validated[0]
+        else:
+            prior = None
     head = fit_head(blocks, observed, kernel)
-    spread = _cross_validated_spread(blocks, observed, kernel, kept.energy_kj_per_mol, thermal)
     limits = Limits(
         skip_above_kj_per_mol=_skip_above(kept, thermal),
         lowest_kj_per_mol=float(kept.energy_kj_per_mol.min()) - CLIP_BELOW_KT * thermal,
@@ -309,33 +324,54 @@ def fit_surrogate(
         noise_kj_per_mol=kernel.noise[0],
         calibration=calibration * spread,
     )
-    return Surrogate(host, guest, limits, encoders, head, device)
+    return Surrogate(host, guest, limits, encoders, head, device, prior=prior)
 
 
-def _cross_validated_spread(
-    blocks: tuple[Block, ...],
-    observed: Observations,
-    kernel: Kernel,
-    energies: np.ndarray,
-    thermal: float,
-) -> float:
-    """Return the factor that makes deviations fit errors on labels held out in turn.
+def above_prior(prior: Surrogate, labels: LabelSet) -> LabelSet:
+    """Return labels whose baseline is the baseline and a prior's correction.
 
-    The hyperparameters are those of all labels; only the conditioning is repeated.
+    Args:
+        prior: what other hosts taught.
+        labels: labels in this host.
     """
-    count = len(energies)
-    if count < FEWEST_TO_VALIDATE:
-        return 1.0
-    z_scores = np.zeros(count)
+    energy, force, torque = prior.correction_and_gradient(labels.fractional, labels.quaternions)
+    forces, torques = labels.force_correction, labels.torque_correction
+    return LabelSet(
+        labels.fractional,
+        labels.quaternions,
+        labels.baseline_kj_per_mol + energy,
+        labels.energy_kj_per_mol,
+        None if forces is None else forces - force,
+        None if torques is None else torques - torque,
+    )
+
+
+def _cross_validate(
+    blocks: tuple[Block, ...], observed: Observations, kernel: Kernel, relevance: np.ndarray
+) -> tuple[float, float]:
+    """Predict labels held out in turn; hyperparameters are those of all labels.
+
+    Returns:
+        The factor that makes deviations fit the errors (1 with fewer than 20 labels), and the
+        mean log density of the energies held out, weighted by relevance.
+    """
+    count = len(relevance)
+    errors, spreads = np.zeros(count), np.zeros(count)
     for fold in range(FOLDS):
         held = torch.arange(fold, count, FOLDS)
         kept = torch.as_tensor(np.setdiff1d(np.arange(count), held.numpy()))
+        if len(held) == 0 or len(kept) == 0:
+            continue
         head = fit_head(tuple(b.rows(kept) for b in blocks), observed.rows(kept), kernel)
         mean, sd = head.predict(tuple(b.rows(held) for b in blocks))
-        error = observed.energy[held.to(mean.device)] - mean
-        z_scores[held.numpy()] = (error / torch.hypot(sd, _level(kernel, sd))).cpu().numpy()
-    return calibration_factor(
-        z_scores, boltzmann_relevance(energies, thermal), lowest=LOWEST_SPREAD
+        errors[held.numpy()] = (observed.energy[held.to(mean.device)] - mean).cpu().numpy()
+        spreads[held.numpy()] = torch.hypot(sd, _level(kernel, sd)).cpu().numpy()
+    z_scores = errors / spreads
+    density = -0.5 * z_scores**2 - np.log(spreads)
+    factor = calibration_factor(z_scores, relevance, lowest=LOWEST_SPREAD)
+    return (
+        factor if count >= FEWEST_TO_VALIDATE else 1.0,
+        float(np.average(density, weights=relevance)),
     )
 
 

@@ -106,6 +106,7 @@ def validate(
         The errors; None for a surrogate without a head, and with too few labels or clusters.
     """
     from ml.observing import relevant_rows
+    from ml.training import above_prior
 
     thermal = GAS_CONSTANT_KJ_PER_MOL_K * temperature_k
     rows = relevant_rows(labels, thermal)
@@ -113,15 +114,19 @@ def validate(
     parts = np.unique(folds)
     if surrogate.head is None or len(rows) < FEWEST_LABELS or len(parts) < 2:
         return None
-    energy, baseline = labels.energy_kj_per_mol[rows], labels.baseline_kj_per_mol[rows]
-    fitted, held_out, spread = _predictions(surrogate, labels.rows(rows), folds, thermal)
+    energy, plain = labels.energy_kj_per_mol[rows], labels.baseline_kj_per_mol[rows]
+    kept = labels.rows(rows)
+    if surrogate.prior is not None:
+        kept = above_prior(surrogate.prior, kept)
+    baseline = kept.baseline_kj_per_mol
+    fitted, held_out, spread = _predictions(surrogate, kept, folds, thermal)
     weight = boltzmann_relevance(energy, thermal)
     lowest = surrogate.limits.lowest_kj_per_mol
     miss = np.maximum(baseline + held_out, lowest) - energy
     return Validation(
         labels=len(rows),
         clusters=len(np.unique(np.asarray(clusters)[rows])),
-        baseline_kj_per_mol=_rms(baseline - energy, weight),
+        baseline_kj_per_mol=_rms(plain - energy, weight),
         training_kj_per_mol=_rms(baseline + fitted - energy, weight),
         held_out_kj_per_mol=_rms(miss, weight),
         predicted_kj_per_mol=_rms(spread, weight),

@@ -41,6 +41,8 @@ class RunContext:
         label_forces: whether labels carry guest force and torque.
         shuffle_labels: train the surrogate on shuffled labels (a test of unbiasedness).
         widom: how the classical level is worked out.
+        model: name of the registry's model the run starts from, empty for none.
+        model_hash: its content hash.
     """
 
     system: System
@@ -53,12 +55,15 @@ class RunContext:
     label_forces: bool = False
     shuffle_labels: bool = False
     widom: WidomSettings = field(default_factory=WidomSettings)
+    model: str = ""
+    model_hash: str = ""
 
     @property
     def hash(self) -> str:
-        """Content hash of the systems that decide the energies."""
+        """Content hash of the systems that decide the energies, and of a model used."""
         other = self.reference_system
-        return content_hash(self.system.hash, other.hash if other else "")
+        model = (self.model_hash,) if self.model_hash else ()
+        return content_hash(self.system.hash, other.hash if other else "", *model)
 
 
 def save_context(run_dir: Path, context: RunContext) -> None:
@@ -76,6 +81,8 @@ def save_context(run_dir: Path, context: RunContext) -> None:
         "label_forces": context.label_forces,
         "shuffle_labels": context.shuffle_labels,
         "widom": asdict(context.widom),
+        "model": context.model,
+        "model_hash": context.model_hash,
     }
     write_text(run_dir / CONTEXT_FILE, json.dumps(content))
 

@@ -64,6 +64,11 @@ def surrogate_path(run_dir: str | Path, round_number: int) -> Path:
     return Path(run_dir) / "models" / f"round-{round_number:02d}.pt"
 
 
+def prior_path(run_dir: str | Path) -> Path:
+    """What a model of other hosts says of this one."""
+    return Path(run_dir) / "models" / "prior.pt"
+
+
 def validation_path(run_dir: str | Path, round_number: int) -> Path:
     """How a round's surrogate did on labels held out by geometry."""
     return Path(run_dir) / "models" / f"round-{round_number:02d}-validation.json"

@@ -13,11 +13,12 @@ from data.store import read_columns
 from tasks.context import RunContext, baseline_model, load_context
 from tasks.insertions import placement
 from tasks.labels import read_labels
-from tasks.paths import encoder_path, routed_path, surrogate_path, table_path
+from tasks.paths import encoder_path, prior_path, routed_path, surrogate_path, table_path
 from tasks.validation import read_validation, write_validation
 
 if TYPE_CHECKING:
     from ml.graphs import GuestSites, HostArrays
+    from ml.surrogate import Surrogate
     from ml.training import LabelSet
     from ml.validation import Validation
 
@@ -127,8 +128,9 @@ def fit(item: FitItem) -> FitRecord:
     usable = len(labels.energy_kj_per_mol)
     calibration = calibrate(item.run_dir, item.label_rounds, context)
     if not path.exists():
+        prior = known_prior(item.run_dir)
         if usable < 4:
-            model = prior_surrogate(host, guest, PRIOR_SD_KJ_PER_MOL)
+            model = prior or prior_surrogate(host, guest, PRIOR_SD_KJ_PER_MOL)
         else:
             model = fit_surrogate(
                 load_encoders(encoder_path(item.run_dir)),
@@ -139,13 +141,23 @@ def fit(item: FitItem) -> FitRecord:
                 seed=context.seed,
                 calibration=calibration,
                 shuffle_labels=context.shuffle_labels,
+                prior=prior,
             )
         write_validation(item.run_dir, item.round_number, model, labels)
         table = store_fields(model.describer, path.parent) if model.describer else None
-        model.save(path, fields_file=table)
+        beside = prior_path(item.run_dir).name if model.prior else None
+        model.save(path, fields_file=table, prior_file=beside)
     return FitRecord(
         str(path), usable, calibration, read_validation(item.run_dir, item.round_number)
     )
+
+
+def known_prior(run_dir: str) -> Surrogate | None:
+    """Return what the run's model of other hosts says of this one, None without a model."""
+    from ml.surrogate import Surrogate
+
+    path = prior_path(run_dir)
+    return Surrogate.load(path, "cpu") if path.exists() else None
 
 
 def label_set(run_dir: str, rounds: Sequence[int], forces: bool) -> LabelSet:

@@ -1,0 +1,254 @@
+"""Models that carry over between hosts: trained, evaluated, listed and shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from data.errors import ModelError, SettingsError
+from flows.prepare import VERSIONED, installed, prepare
+from flows.settings import make_settings
+from tasks.context import load_context
+from tasks.models import SourceItem, label_source, level_key, source_of
+from tasks.training import graph_inputs
+
+if TYPE_CHECKING:
+    from ml.registry import Card, SourceHost
+    from ml.transfer import HeldOut, Source, SourceModel
+    from tasks.context import RunContext
+
+Say = Callable[[str], None]
+OWN_LABELS = (10, 20, 40, 80)
+TEST_SHARE = 0.4
+FEWEST_TEST = 5
+
+
+def label_hosts(
+    hosts: Sequence[str], folder: Path, labels: int, say: Say, **options: Any
+) -> list[Path]:
+    """Label hosts for a model, each in a folder of its own below ``folder``.
+
+    Args:
+        hosts: CIF paths or bundled names.
+        folder: where the folders go; labels already there are kept.
+        labels: reference calls for each host.
+        say: told how far it is.
+        options: settings of a run: guest, reference, charges, seed and so on.
+
+    Returns:
+        The folders.
+    """
+    folders = []
+    for host in hosts:
+        out = folder / Path(host).stem
+        settings = make_settings(host=host, max_labels=labels, out=str(out), **options)
+        context = prepare(settings)
+        label_source(SourceItem(str(settings.run_dir), labels))
+        say(f"{context.system.host.name}: {labels} labels in {settings.run_dir}")
+        folders.append(settings.run_dir)
+    return folders
+
+
+def train(name: str, folders: Sequence[Path], *, seed: int, members: int, say: Say) -> Card:
+    """Train a model on the labels of folders and put it into the registry.
+
+    Args:
+        name: what it is to be called.
+        folders: finished runs, or what ``label_hosts`` returned.
+        seed: seed of the training.
+        members: encoders of its ensemble.
+        say: told how far it is.
+
+    Raises:
+        ModelError: the folders do not belong together, or the name is taken.
+    """
+    from ml.registry import LABELS, WEIGHTS, check_name, new_folder, publish
+    from ml.transfer import train_source_model
+
+    check_name(name)
+    contexts = [load_context(str(folder)) for folder in folders]
+    _refuse_mixture(folders, contexts)
+    guest = graph_inputs(contexts[0])[1]
+    sources = tuple(source_of(str(folder)) for folder in folders)
+    temperature = min(contexts[0].temperatures_k)
+    say(f"training on {sum(len(s.labels.energy_kj_per_mol) for s in sources)} labels")
+    model, held_out = train_source_model(
+        sources, guest, temperature_k=temperature, seed=seed, members=members
+    )
+    folder = new_folder(name)
+    model.save(folder / WEIGHTS)
+    _save_labels(folder / LABELS, sources)
+    settings = {"seed": seed, "members": members, "kernel_lengths": list(model.head.kernel.lengths)}
+    return publish(_card(name, folders, contexts, held_out, settings, model), folder)
+
+
+def _refuse_mixture(folders: Sequence[Path], contexts: Sequence[RunContext]) -> None:
+    if not folders:
+        raise SettingsError("Give run folders, or --hosts to label, for a model to learn from.")
+    for folder, context in zip(folders, contexts, strict=True):
+        if context.reference == "classical":
+            raise ModelError(f"{folder} is a classical run: it has no reference labels to learn.")
+    seen = {
+        "references": [level_key(str(f)) for f in folders],
+        "guests": [c.system.guest.hash for c in contexts],
+        "force fields": [c.system.pairs.force_field for c in contexts],
+    }
+    for what, values in seen.items():
+        for folder, value in zip(folders, values, strict=True):
+            if value != values[0]:
+                raise ModelError(
+                    f"{folder} and {folders[0]} have different {what} ({value}, {values[0]}): "
+                    "one model serves one reference, guest and force field. Leave one out."
+                )
+    hashes = [c.system.host.hash for c in contexts]
+    if len(set(hashes)) < len(hashes):
+        twice = contexts[next(k for k, h in enumerate(hashes) if h in hashes[:k])]
+        raise ModelError(f"Host {twice.system.host.name} is given twice. Leave one folder out.")
+
+
+def _card(
+    name: str,
+    folders: Sequence[Path],
+    contexts: Sequence[RunContext],
+    held_out: Sequence[HeldOut],
+    settings: dict[str, Any],
+    model: SourceModel,
+) -> Card:
+    from ml.registry import Card
+
+    first = contexts[0]
+    return Card(
+        name=name,
+        hash="",
+        reference=first.reference,
+        reference_key=level_key(str(folders[0])),
+        guest=first.system.guest.name,
+        guest_hash=first.system.guest.hash,
+        site_types=model.encoders[0].types,
+        force_field=first.system.pairs.force_field,
+        temperature_k=min(first.temperatures_k),
+        hosts=tuple(_source_host(c, h) for c, h in zip(contexts, held_out, strict=True)),
+        settings=settings,
+        versions={package: installed(package) for package in VERSIONED},
+        created=datetime.now(UTC).strftime("%Y-%m-%d"),
+    )
+
+
+def _source_host(context: RunContext, held_out: HeldOut) -> SourceHost:
+    from ml.registry import SourceHost
+
+    host, error = context.system.host, held_out.error_kj_per_mol
+    return SourceHost(
+        host.name,
+        host.hash,
+        tuple(sorted(set(host.elements))),
+        held_out.labels,
+        held_out.raw_kj_per_mol,
+        None if math.isnan(error) else error,
+    )
+
+
+def _save_labels(path: Path, sources: Sequence[Source]) -> None:
+    """Keep what the model learned from, host by host, so that it can be made again."""
+    from data.store import write_atomically
+
+    arrays: dict[str, np.ndarray] = {}
+    for number, source in enumerate(sources):
+        content = {**source.lesson.host.__dict__, **source.labels.__dict__}
+        known = {k: v for k, v in content.items() if v is not None}
+        arrays |= {f"{number:03d}_{key}": np.asarray(value) for key, value in known.items()}
+
+    def write(temporary: Path) -> None:
+        with open(temporary, "wb") as handle:
+            np.savez_compressed(handle, **arrays)  # type: ignore[arg-type]
+
+    write_atomically(path, write)
+
+
+def evaluate(name: str, folder: Path, *, seed: int = 0) -> dict[str, Any]:
+    """Measure a model on the labels of a run: alone, and with n labels of that host.
+
+    A fixed share of the labels is held out. Errors are rms weighted with the root of the
+    Boltzmann factor. The evaluation is added to the model's card.
+
+    Args:
+        name: the model.
+        folder: a run folder with labels.
+        seed: seed of what is held out.
+
+    Returns:
+        Host, hash, date, errors of baseline and model, and per number of own labels the
+        errors of surrogates fitted without and with the model.
+
+    Raises:
+        ModelError: the model is unknown or of another reference or guest, or labels are few.
+    """
+    from ml.registry import WEIGHTS, checked_folder, write_card
+    from ml.transfer import SourceModel
+
+    card, path = checked_folder(name)
+    context = load_context(str(folder))
+    host, guest = graph_inputs(context)
+    card.check(context.reference, level_key(str(folder)), guest.type_names)
+    source = source_of(str(folder))
+    known = SourceModel.load(path / WEIGHTS).for_host(host, guest)
+    found = _figures(known, source, context, seed) | {
+        "host": context.system.host.name,
+        "host_hash": context.system.host.hash,
+        "seen_in_training": context.system.host.hash in {h.hash for h in card.hosts},
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+    }
+    kept = tuple(e for e in card.evaluations if e["host_hash"] != found["host_hash"])
+    write_card(type(card)(**{**card.__dict__, "evaluations": (*kept, found)}), path)
+    return found
+
+
+def _figures(known: Any, source: Source, context: RunContext, seed: int) -> dict[str, Any]:
+    from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
+    from ml.calibration import boltzmann_relevance
+    from ml.observing import relevant_rows
+    from ml.training import fit_surrogate, pretrain_encoders
+
+    temperature = min(context.temperatures_k)
+    thermal = GAS_CONSTANT_KJ_PER_MOL_K * temperature
+    labels = source.labels.rows(relevant_rows(source.labels, thermal))
+    count = len(labels.energy_kj_per_mol)
+    order = np.random.default_rng(seed).permutation(count)
+    test = labels.rows(order[: int(TEST_SHARE * count)])
+    rest = order[int(TEST_SHARE * count) :]
+    if len(test.energy_kj_per_mol) < FEWEST_TEST:
+        raise ModelError(f"{count} usable labels are too few to hold some out; label more.")
+    weight = boltzmann_relevance(test.energy_kj_per_mol, thermal)
+
+    def error(mean: np.ndarray) -> float:
+        return float(np.sqrt(np.average((mean - test.energy_kj_per_mol) ** 2, weights=weight)))
+
+    def of(surrogate: Any) -> float:
+        place = test.fractional, test.quaternions, test.baseline_kj_per_mol
+        return error(surrogate.predict(*place, exact=True)[0])
+
+    host, guest = graph_inputs(context)
+    lesson = source.lesson
+    place = lesson.fractional, lesson.quaternions, lesson.baseline_kj_per_mol
+    encoders = pretrain_encoders(host, guest, *place, members=2, seed=seed, steps=300)
+    rows = []
+    for own in (n for n in OWN_LABELS if n <= len(rest)):
+        part = labels.rows(rest[:own])
+        fits = [
+            fit_surrogate(
+                encoders, host, guest, part, temperature_k=temperature, seed=seed, prior=prior
+            )
+            for prior in (None, known)
+        ]
+        rows.append({"own_labels": own, "without": of(fits[0]), "with": of(fits[1])})
+    return {
+        "test_labels": len(test.energy_kj_per_mol),
+        "baseline_rms_kj_per_mol": error(test.baseline_kj_per_mol),
+        "model_rms_kj_per_mol": of(known),
+        "own_labels": rows,
+    }

@@ -1,0 +1,328 @@
+"""What reference labels in some hosts say of another: the prior mean of its surrogate.
+
+Encoders trained over all source hosts (`ml.many_hosts`) describe any host; one Gaussian process
+on their descriptors is conditioned on the corrections of all sources. Its kernel is short, so
+that it says something where the surroundings of a guest resemble those in a source, and fades to
+"no correction, large uncertainty" elsewhere. Length and calibration come from predicting each
+source from the others; with a single source the kernel is that source's own best.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
+from data.errors import ModelError
+from data.store import write_atomically
+from ml.calibration import boltzmann_relevance, calibration_factor
+from ml.descriptors import Block, Describer
+from ml.encoder import Encoder
+from ml.evidence import fit_kernel
+from ml.graphs import GuestSites, HostArrays
+from ml.heads import Head, Kernel, Observations, fit_head
+from ml.many_hosts import Lesson, train_encoders
+from ml.observing import describe_labels, observations, relevant_rows
+from ml.surrogate import PRIOR_SD_KJ_PER_MOL, Limits, Surrogate, load_encoder
+from ml.training import CLIP_BELOW_KT, LabelSet
+
+FORMAT = "widomill-transfer-1"
+LENGTHS = (0.8, 1.2, 1.8)
+AMPLITUDE_KJ_PER_MOL = 8.0
+NOISE = (0.5, 2.0, 2.0)
+ONE_SOURCE_CALIBRATION = 2.0
+MEMBERS = 2
+STEPS_PER_HOST = 40
+FEWEST_STEPS = 300
+LARGEST_BASELINE_KJ_PER_MOL = 100.0
+
+
+@dataclass(frozen=True)
+class Source:
+    """A host with free baseline energies and reference labels.
+
+    Attributes:
+        lesson: host and baseline energies.
+        labels: reference labels.
+    """
+
+    lesson: Lesson
+    labels: LabelSet
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """How one source is predicted from the others, Boltzmann-relevant rms, kJ/mol.
+
+    Attributes:
+        raw_kj_per_mol: reference minus baseline.
+        error_kj_per_mol: reference minus prediction; NaN with a single source.
+        labels: usable labels.
+    """
+
+    raw_kj_per_mol: float
+    error_kj_per_mol: float
+    labels: int
+
+
+@dataclass(frozen=True)
+class SourceModel:
+    """Encoders and head that know the sources.
+
+    Attributes:
+        encoders: trained over all sources.
+        head: conditioned on the corrections of all sources.
+        limits: bounds and calibration of its predictions.
+    """
+
+    encoders: tuple[Encoder, ...]
+    head: Head
+    limits: Limits
+
+    def for_host(self, host: HostArrays, guest: GuestSites, device: str = "cpu") -> Surrogate:
+        """Return what the model says of a host, as a surrogate of it.
+
+        Args:
+            host: any host; elements that no source has count as an average atom.
+            guest: the guest, with site types the model knows.
+            device: torch device to predict on.
+
+        Raises:
+            ModelError: the guest's site types are not those of the model.
+        """
+        known = self.encoders[0].types
+        if guest.type_names != known:
+            raise ModelError(
+                f"The model was trained for guest sites {' '.join(known)}; this guest has "
+                f"{' '.join(guest.type_names)}. Train a model for this guest."
+            )
+        return Surrogate(host, guest, self.limits, self.encoders, self.head, device)
+
+    def save(self, path: Path) -> None:
+        """Write to one file, atomically, without pickled code, and with the same bytes always."""
+        spec = {
+            "format": FORMAT,
+            "encoders": [e.specification() for e in self.encoders],
+            "kernel": self.head.kernel.__dict__,
+            "limits": self.limits.__dict__,
+        }
+        content = {
+            "specification": json.dumps(spec, sort_keys=True),
+            "encoders": [dict(e.state_dict()) for e in self.encoders],
+            "centres": [list(part) for part in self.head.centres],
+            "weights": self.head.weights,
+            "root": self.head.root,
+        }
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        write_atomically(path, lambda temporary: _write(temporary, buffer.getvalue()))
+
+    @classmethod
+    def load(cls, path: Path) -> SourceModel:
+        """Read a model.
+
+        Raises:
+            ModelError: the file is missing, damaged or of another format.
+        """
+        try:
+            content = torch.load(path, weights_only=True, map_location="cpu")
+            spec = json.loads(content["specification"])
+            if spec["format"] != FORMAT:
+                raise ValueError(f"its format is {spec['format']}, expected {FORMAT}")
+            encoders = tuple(
+                load_encoder(s, state)
+                for s, state in zip(spec["encoders"], content["encoders"], strict=True)
+            )
+            kernel = Kernel(**{k: tuple(v) for k, v in spec["kernel"].items()})
+            centres = tuple(tuple(part) for part in content["centres"])
+            head = Head(kernel, centres, content["weights"], content["root"])
+            return cls(encoders, head, Limits(**spec["limits"]))
+        except Exception as error:  # torch raises half a dozen kinds on damaged files
+            raise ModelError(f"{path} cannot be read as a model: {error}.") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def train_source_model(
+    sources: tuple[Source, ...],
+    guest: GuestSites,
+    *,
+    temperature_k: float,
+    seed: int,
+    members: int = MEMBERS,
+    steps: int | None = None,
+) -> tuple[SourceModel, tuple[HeldOut, ...]]:
+    """Train a model on the labels of several hosts.
+
+    Args:
+        sources: hosts with baseline energies and labels.
+        guest: the guest's sites.
+        temperature_k: temperature that says which labels matter, K.
+        seed: seed of the encoders.
+        members: encoders.
+        steps: optimiser steps per encoder; by default 300 and 40 more per host.
+
+    Returns:
+        The model, and how each source is predicted by a head without its labels. The encoders
+        have seen its free baseline energies, which a host never seen lacks: for one with elements
+        that no source has, these figures are too good.
+
+    Raises:
+        ModelError: there is not one usable label.
+    """
+    thermal = GAS_CONSTANT_KJ_PER_MOL_K * temperature_k
+    kept = [s.labels.rows(relevant_rows(s.labels, thermal)) for s in sources]
+    if sum(len(k.energy_kj_per_mol) for k in kept) == 0 or not all(
+        len(k.energy_kj_per_mol) for k in kept
+    ):
+        raise ModelError(
+            "A source host has no usable reference label. Give runs that were labelled, or more "
+            "--labels."
+        )
+    encoders = train_encoders(
+        tuple(s.lesson for s in sources),
+        guest,
+        members=members,
+        seed=seed,
+        steps=steps or FEWEST_STEPS + STEPS_PER_HOST * len(sources),
+    )
+    taught = _Taught.build(sources, kept, encoders, guest, thermal)
+    kernel, scores = taught.best_kernel()
+    head = fit_head(taught.blocks(range(len(kept))), taught.observed(range(len(kept))), kernel)
+    lowest = min(float(k.energy_kj_per_mol.min()) for k in kept) - CLIP_BELOW_KT * thermal
+    limits = Limits(
+        lowest_kj_per_mol=lowest,
+        skip_above_kj_per_mol=LARGEST_BASELINE_KJ_PER_MOL,
+        prior_sd_kj_per_mol=PRIOR_SD_KJ_PER_MOL,
+        noise_kj_per_mol=kernel.noise[0],
+        calibration=scores.calibration if len(kept) > 1 else ONE_SOURCE_CALIBRATION,
+    )
+    return SourceModel(encoders, head, limits), taught.held_out(scores)
+
+
+def _short_kernels() -> list[Kernel]:
+    return [Kernel((AMPLITUDE_KJ_PER_MOL,) * 3, (length,) * 3, NOISE) for length in LENGTHS]
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """Predictions of every source from the others, and what they amount to."""
+
+    errors: tuple[np.ndarray, ...]
+    calibration: float
+    log_density: float
+
+
+@dataclass(frozen=True)
+class _Taught:
+    """Descriptors and corrections of every source, with how much each label matters."""
+
+    described: tuple[tuple[Block, ...], ...]
+    corrections: tuple[Observations, ...]
+    relevance: tuple[np.ndarray, ...]
+
+    @classmethod
+    def build(
+        cls,
+        sources: tuple[Source, ...],
+        kept: list[LabelSet],
+        encoders: tuple[Encoder, ...],
+        guest: GuestSites,
+        thermal: float,
+    ) -> _Taught:
+        """Describe the labels of every source."""
+        described, corrections = [], []
+        for source, labels in zip(sources, kept, strict=True):
+            observed = _with_all_kinds(observations(labels, thermal))
+            describer = Describer(encoders, source.lesson.host, guest)
+            described.append(describe_labels(describer, labels, observed))
+            corrections.append(observed)
+        relevance = tuple(boltzmann_relevance(k.energy_kj_per_mol, thermal) for k in kept)
+        return cls(tuple(described), tuple(corrections), relevance)
+
+    def blocks(self, which: range | list[int]) -> tuple[Block, ...]:
+        """Return the joined descriptors of some sources."""
+        every = [self.described[k] for k in which]
+        return tuple(_join(parts) for parts in zip(*every, strict=True))
+
+    def observed(self, which: range | list[int]) -> Observations:
+        """Return the joined corrections of some sources."""
+        parts = [self.corrections[k] for k in which]
+        return Observations(
+            torch.cat([p.energy for p in parts]),
+            torch.cat([_given(p.force) for p in parts]),
+            torch.cat([_given(p.torque) for p in parts]),
+            torch.cat([p.stretch for p in parts]),
+        )
+
+    def best_kernel(self) -> tuple[Kernel, _Scores]:
+        """Return the kernel that predicts sources from the others best.
+
+        A single source tells nothing of others: its own best kernel by evidence is taken.
+        """
+        every = range(len(self.described))
+        if len(self.described) < 2:
+            return fit_kernel(self.blocks(every), self.observed(every)), _Scores((), 1.0, 0.0)
+        scored = [(kernel, self.scores(kernel)) for kernel in _short_kernels()]
+        return max(scored, key=lambda pair: pair[1].log_density)
+
+    def scores(self, kernel: Kernel) -> _Scores:
+        """Predict every source from the others."""
+        errors, z_scores, spreads = [], [], []
+        for held in range(len(self.described)):
+            rest = [k for k in range(len(self.described)) if k != held]
+            head = fit_head(self.blocks(rest), self.observed(rest), kernel)
+            mean, sd = head.predict(self.described[held])
+            error = (self.corrections[held].energy - mean).cpu().numpy()
+            spread = np.hypot(sd.cpu().numpy(), kernel.noise[0])
+            errors.append(error)
+            z_scores.append(error / spread)
+            spreads.append(spread)
+        weights = np.concatenate([r / r.sum() for r in self.relevance])
+        z, spread = np.concatenate(z_scores), np.concatenate(spreads)
+        factor = calibration_factor(z, weights)
+        density = -0.5 * (z / factor) ** 2 - np.log(factor * spread)
+        return _Scores(tuple(errors), factor, float(np.average(density, weights=weights)))
+
+    def held_out(self, scores: _Scores) -> tuple[HeldOut, ...]:
+        """Return the figures of every source."""
+        found = []
+        for k, (observed, relevance) in enumerate(
+            zip(self.corrections, self.relevance, strict=True)
+        ):
+            error = _rms(scores.errors[k], relevance) if scores.errors else float("nan")
+            raw = _rms(observed.energy.cpu().numpy(), relevance)
+            found.append(HeldOut(raw, error, len(relevance)))
+        return tuple(found)
+
+
+def _rms(values: np.ndarray, weights: np.ndarray) -> float:
+    return float(np.sqrt(np.average(values**2, weights=weights)))
+
+
+def _with_all_kinds(observed: Observations) -> Observations:
+    """Return observations with forces and torques, unknown ones as NaN."""
+    blank = torch.full((len(observed.energy), 3), float("nan"), dtype=observed.energy.dtype)
+    force = blank if observed.force is None else observed.force
+    torque = blank if observed.torque is None else observed.torque
+    return Observations(observed.energy, force, torque, observed.stretch)
+
+
+def _given(values: Tensor | None) -> Tensor:
+    if values is None:
+        raise ValueError("observations of sources carry forces and torques, if only as NaN")
+    return values
+
+
+def _join(blocks: tuple[Block, ...]) -> Block:
+    values = tuple(torch.cat(parts) for parts in zip(*(b.values for b in blocks), strict=True))
+    slopes = [b.slopes for b in blocks if b.slopes is not None]
+    return Block(values, tuple(torch.cat(parts) for parts in zip(*slopes, strict=True)))

@@ -1,0 +1,169 @@
+"""Models that carry over between hosts: their sources, and their use in a run."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from data.errors import ModelError
+from data.schemas import LABELS
+from data.store import write_rows
+from data.streams import stream
+from tasks.context import insertion_model, load_context, reference_level
+from tasks.insertions import placement_columns
+from tasks.labels import label_rows
+from tasks.paths import labels_path, prior_path
+from tasks.training import graph_inputs, label_set
+
+if TYPE_CHECKING:
+    from ml.transfer import Source
+
+UNIFORM_INSERTIONS = 20_000
+LESSON_INSERTIONS = 2_500
+CHUNK = 6
+TEMPERING = 3.0
+
+
+@dataclass(frozen=True)
+class AdoptItem:
+    """A model of the registry that a run is to start from."""
+
+    run_dir: str
+    model: str
+
+
+@dataclass(frozen=True)
+class SourceItem:
+    """A host to label for a model: its folder, prepared like a run's, and how many labels."""
+
+    run_dir: str
+    labels: int
+
+
+def level_key(run_dir: str) -> str:
+    """Return what identifies the reference level of a run, whatever its host.
+
+    A force field is identified by its own key in each host, so by its name here.
+    """
+    from data.records import content_hash
+
+    context = load_context(run_dir)
+    if context.reference_system is not None:
+        path = Path(context.reference.partition(":")[2])
+        return content_hash("force field", path.read_bytes() if path.is_file() else str(path))
+    return reference_level(run_dir).level_key
+
+
+def adopt_model(item: AdoptItem) -> str:
+    """Check a model against a run and keep a copy of what it says of the run's host.
+
+    Raises:
+        ModelError: the model is unknown, damaged, or for another reference or guest.
+    """
+    from ml.fields import store_fields
+    from ml.registry import WEIGHTS, checked_folder
+    from ml.transfer import SourceModel
+
+    path = prior_path(item.run_dir)
+    if path.exists():
+        return str(path)
+    context = load_context(item.run_dir)
+    card, folder = checked_folder(item.model)
+    host, guest = graph_inputs(context)
+    card.check(context.reference, level_key(item.run_dir), guest.type_names)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(folder / WEIGHTS, path.with_name("source-model.pt"))
+    known = SourceModel.load(path.with_name("source-model.pt")).for_host(host, guest)
+    table = store_fields(known.describer, path.parent) if known.describer else None
+    known.save(path, fields_file=table)
+    return str(path)
+
+
+def label_source(item: SourceItem) -> str:
+    """Label insertions of a host for a model, in chunks that are written once.
+
+    Insertions are drawn from uniform ones, half with the Boltzmann weight of their baseline
+    energy, half with that at three times the temperature.
+    """
+    fractional, quaternions, baseline = _uniform(item.run_dir, "source")
+    chosen = _draw(item, baseline)
+    for number, start in enumerate(range(0, len(chosen), CHUNK)):
+        path = labels_path(item.run_dir, 1, number)
+        if path.exists():
+            continue
+        rows = chosen[start : start + CHUNK]
+        places = fractional[rows], quaternions[rows]
+        results = reference_level(item.run_dir).interaction_energies(*places, forces=True)
+        columns = placement_columns(*places) | {
+            "label_key": np.array(["" for _ in rows]),
+            "baseline_kj_per_mol": baseline[rows],
+        }
+        write_rows(path, label_rows(item.run_dir, 1, columns, results), LABELS)
+    return item.run_dir
+
+
+def _uniform(run_dir: str, purpose: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return uniform insertions of a host and their baseline energies."""
+    from chem.batches import evaluate
+    from chem.proposal import uniform_proposal
+    from tasks.pores import load_blocking
+
+    context = load_context(run_dir)
+    host, guest = context.system.host, context.system.guest
+    rng = stream(context.seed, host.hash, guest.hash, purpose)
+    placed = uniform_proposal().sample(rng, UNIFORM_INSERTIONS)
+    known = evaluate(insertion_model(run_dir), placed, load_blocking(run_dir)).known
+    return known.fractional, known.quaternions, known.energy_kj_per_mol
+
+
+def _draw(item: SourceItem, baseline: np.ndarray) -> np.ndarray:
+    from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
+
+    context = load_context(item.run_dir)
+    free = np.flatnonzero(np.isfinite(baseline))
+    if len(free) == 0:
+        raise ModelError(
+            f"{context.system.host.name} has no room for {context.system.guest.name}: none of "
+            f"{UNIFORM_INSERTIONS:,} insertions is free of overlap. Leave this host out."
+        )
+    thermal = GAS_CONSTANT_KJ_PER_MOL_K * min(context.temperatures_k)
+    above = (baseline[free] - baseline[free].min()) / thermal
+    cold, warm = np.exp(-above), np.exp(-above / TEMPERING)
+    share = 0.5 * cold / cold.sum() + 0.5 * warm / warm.sum()
+    host, guest = context.system.host, context.system.guest
+    rng = stream(context.seed, host.hash, guest.hash, "source labels")
+    count = min(item.labels, int((share > 0).sum()))
+    return np.sort(rng.choice(free, count, replace=False, p=share))
+
+
+def source_of(run_dir: str) -> Source:
+    """Return a host's free baseline energies and the labels its folder holds.
+
+    Raises:
+        ModelError: the folder holds no usable label.
+    """
+    from ml.many_hosts import Lesson
+    from ml.transfer import Source
+
+    context = load_context(run_dir)
+    host, _ = graph_inputs(context)
+    labels = label_set(run_dir, labelled_rounds(run_dir), context.label_forces)
+    if len(labels.energy_kj_per_mol) == 0:
+        raise ModelError(
+            f"{run_dir} holds no usable reference label, so a model has nothing to learn from "
+            "it. Give the folder of a `widomill henry` run with a reference."
+        )
+    fractional, quaternions, baseline = _uniform(run_dir, "lesson")
+    rows = np.argsort(baseline, kind="stable")[:LESSON_INSERTIONS]
+    lesson = Lesson(host, fractional[rows], quaternions[rows], baseline[rows])
+    return Source(lesson, labels)
+
+
+def labelled_rounds(run_dir: str) -> list[int]:
+    """Return the rounds whose labels a folder holds, relaxed binding sites aside."""
+    paths = (Path(run_dir) / "labels").glob("round-*-chunk-*.parquet")
+    return sorted({int(p.name.split("-")[1]) for p in paths} - {0})

@@ -1,0 +1,20 @@
+"""Labels to a target, read off a course of errors."""
+
+import math
+
+import transfer
+
+
+def test_labels_to_a_target_are_interpolated_on_logarithmic_errors() -> None:
+    assert transfer.labels_to(0.1, [10, 20, 30], [1.0, 0.01, 0.001]) == 15.0
+    assert transfer.labels_to(2.0, [10, 20], [1.0, 0.5]) == 10.0
+    assert math.isnan(transfer.labels_to(0.1, [10, 20], [1.0, 0.5]))
+
+
+def test_the_table_gives_ratios_and_says_what_was_not_reached() -> None:
+    reached = transfer.Course("A", 0, ((10.0, 30.0),) * 2, ((1.0, 0.01), (0.1, 0.01)), 0.1)
+    missed = transfer.Course("A", 1, ((10.0, 30.0),) * 2, ((1.0, 0.5), (1.0, 0.01)), 0.1)
+    text = transfer.table([reached, missed], runs=True)
+    assert "| A | 0 | 20 | 10 | 0.50 |" in text
+    assert "| A | 1 | not reached | 20 | - |" in text
+    assert "| A | median | | | 0.50 |" in text

@@ -1,0 +1,173 @@
+"""Models from the command line to a run: trained, shown, evaluated, used, and harmless if wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from data.errors import ModelError, SettingsError
+from data.schemas import LABELS
+from data.store import read_rows, write_rows
+from flows.cli import app
+from flows.console import SilentReporter
+from flows.executors import PlainExecutor
+from flows.models import label_hosts, train
+from flows.run import run
+from flows.settings import HenrySettings, make_settings
+from ml.registry import VARIABLE, Card, checked_folder, read_card
+from tasks.paths import prior_path, surrogate_path
+
+FORCE_FIELD = Path(__file__).parent / "inputs" / "attractive.yaml"
+REFERENCE = f"forcefield:{FORCE_FIELD}"
+
+
+def quiet(_: str) -> None:
+    """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    options: dict[str, Any] = {"guest": "CO2", "reference": REFERENCE, "charges": "eeq", "seed": 1}
+    folder = tmp_path_factory.mktemp("sources")
+    return label_hosts(["CALF20-b"], folder, 30, quiet, **options)
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(autouse=True)
+def own_registry(registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, str(registry))
+
+
+@pytest.fixture(scope="module")
+def model(sources: list[Path], registry: Path) -> Card:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, str(registry))
+        return train("near", sources, seed=2, members=1, say=quiet)
+
+
+@pytest.fixture(scope="module")
+def wrong(sources: list[Path], registry: Path) -> Card:
+    """A model of corrections of the opposite sign, three times as large."""
+    kept = {path: read_rows(path) for path in sorted((sources[0] / "labels").glob("*.parquet"))}
+    for path, rows in kept.items():
+        turned = []
+        for row in rows:
+            base = row["baseline_kj_per_mol"]
+            energy = base - 3.0 * (row["energy_kj_per_mol"] - base)
+            no_force = {f"{name}_{axis}": None for name in ("force", "torque") for axis in "xyz"}
+            turned.append(row | no_force | {"energy_kj_per_mol": energy})
+        write_rows(path, turned, LABELS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, str(registry))
+        card = train("wrong", sources, seed=2, members=1, say=quiet)
+    for path, rows in kept.items():
+        write_rows(path, rows, LABELS)
+    return card
+
+
+def small(out: Path, **changes: object) -> HenrySettings:
+    values: dict[str, object] = {
+        "host": "CALF-20",
+        "guest": "CO2",
+        "reference": REFERENCE,
+        "insertions": 10_000,
+        "max_labels": 60,
+        "max_rounds": 3,
+        "target_error": 1e-3,
+        "seed": 5,
+        "out": str(out),
+    }
+    return make_settings(**(values | changes))
+
+
+def done(settings: HenrySettings) -> dict[str, Any]:
+    return run(settings, PlainExecutor(), SilentReporter())[0]
+
+
+def test_the_card_says_where_a_model_comes_from(model: Card, sources: list[Path]) -> None:
+    assert checked_folder("near")[0] == model
+    (host,) = model.hosts
+    assert (host.name, host.labels) == ("CALF20-b", 30)
+    assert host.hash == json.loads((sources[0] / "provenance.json").read_text())["host"]["hash"]
+    assert model.reference == REFERENCE
+    assert model.settings["seed"] == 2
+    assert model.versions["torch"].startswith("2")
+
+
+def test_a_run_starts_from_the_model_and_says_so(model: Card, tmp_path: Path) -> None:
+    settings = small(tmp_path / "run", model="near", max_rounds=2, insertions=4_000)
+    result = done(settings)
+    assert (result["model"], result["model_hash"]) == ("near", model.hash)
+    stored = json.loads((settings.run_dir / "provenance.json").read_text())
+    assert stored["model"] == {"name": "near", "hash": model.hash}
+    assert prior_path(settings.run_dir).exists()
+    first = read_rows(settings.run_dir / "rounds.parquet")[0]
+    assert first["surrogate_henry"] > 1.5 * first["baseline_henry"]
+    assert surrogate_path(settings.run_dir, 2).exists()
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_bits(model: Card, tmp_path: Path) -> None:
+    settings = [small(tmp_path / n, model=model.name, max_rounds=2) for n in ("a", "b")]
+    one, other = (done(s)["henry_mol_per_kg_pa"] for s in settings)
+    assert one == other
+
+
+def test_a_run_refuses_what_does_not_fit(model: Card, tmp_path: Path) -> None:
+    other = {"reference": "forcefield:GenericMOFs", "model": model.name}
+    with pytest.raises(ModelError, match="this run asks for forcefield:GenericMOFs"):
+        done(small(tmp_path / "reference", **other))
+    with pytest.raises(ModelError, match="There is no model"):
+        done(small(tmp_path / "name", model="nobody"))
+    with pytest.raises(SettingsError, match="no use with --reference classical"):
+        done(small(tmp_path / "classical", reference="classical", model=model.name))
+
+
+def test_models_are_not_made_of_what_does_not_belong_together(
+    sources: list[Path], tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match="given twice"):
+        train("twice", [sources[0], sources[0]], seed=0, members=1, say=quiet)
+    with pytest.raises(SettingsError, match="Give run folders"):
+        train("nothing", [], seed=0, members=1, say=quiet)
+    options: dict[str, Any] = {"guest": "CO2", "reference": "forcefield:GenericMOFs", "seed": 1}
+    another = label_hosts(["CALF-20"], tmp_path, 6, quiet, **options)
+    with pytest.raises(ModelError, match="different references"):
+        train("mixed", [*sources, *another], seed=0, members=1, say=quiet)
+
+
+def test_the_command_line_lists_shows_and_evaluates(model: Card, sources: list[Path]) -> None:
+    runner = CliRunner()
+    listed = runner.invoke(app, ["models", "list"]).output
+    assert f"near  CO2, {REFERENCE}, 1 hosts, 30 labels" in listed
+    evaluated = runner.invoke(app, ["models", "evaluate", "near", str(sources[0]), "--json"])
+    (found,) = json.loads(evaluated.output)["evaluations"]
+    assert found["seen_in_training"]
+    assert found["model_rms_kj_per_mol"] < 0.3 * found["baseline_rms_kj_per_mol"]
+    assert read_card("near").evaluations[0]["host"] == "CALF20-b"
+    shown = runner.invoke(app, ["models", "show", "near"]).output
+    assert "the model was trained on this host" in shown
+    assert model.hash in shown
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_wrong_model_leaves_answers_unbiased(wrong: Card, tmp_path: Path) -> None:
+    seeds = 20
+    options = {"reference": "classical", "force_field": str(FORCE_FIELD), "insertions": 1_000_000}
+    truth = done(small(tmp_path / "truth", **options))["henry_mol_per_kg_pa"]
+    results = [done(small(tmp_path / f"{k}", model=wrong.name, seed=k)) for k in range(seeds)]
+    answers = np.array([r["henry_mol_per_kg_pa"] for r in results])
+    error = answers.std(ddof=1) / np.sqrt(seeds)
+    covered = sum(r["henry_ci95"][0] <= truth <= r["henry_ci95"][1] for r in results)
+    assert abs(answers.mean() - truth) < 3.0 * error, (answers, truth)
+    assert covered >= 16

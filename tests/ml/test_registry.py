@@ -1,0 +1,139 @@
+"""The registry of models: what is written is what is read, and nothing wrong is read."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from data.errors import InputError, ModelError
+from ml import registry
+from ml.registry import (
+    CARD,
+    LABELS,
+    WEIGHTS,
+    Card,
+    SourceHost,
+    checked_folder,
+    list_models,
+    models_folder,
+    new_folder,
+    publish,
+    read_card,
+)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(registry.VARIABLE, str(tmp_path / "models"))
+    return tmp_path / "models"
+
+
+def card(name: str = "first") -> Card:
+    hosts = (SourceHost("A", "aa", ("C", "H"), 40, 8.0, 3.5), SourceHost("B", "bb", ("O",), 2, 1.0))
+    return Card(
+        name=name,
+        hash="",
+        reference="mace-dac",
+        reference_key="key",
+        guest="CO2",
+        guest_hash="gg",
+        site_types=("C", "O"),
+        force_field="UFF",
+        temperature_k=298.15,
+        hosts=hosts,
+        settings={"seed": 3},
+        versions={"torch": "2"},
+        created="2026-01-02",
+    )
+
+
+def make(name: str = "first", weights: bytes = b"weights") -> Card:
+    fresh = new_folder(name)
+    (fresh / WEIGHTS).write_bytes(weights)
+    (fresh / LABELS).write_bytes(b"labels")
+    return publish(card(name), fresh)
+
+
+def test_a_card_comes_back_as_it_was_written(folder: Path) -> None:
+    written = make()
+    assert read_card("first") == written
+    assert checked_folder("first") == (written, folder / "first")
+    assert written.labels == 42
+    assert sorted(p.name for p in folder.iterdir()) == ["first"]
+
+
+def test_the_hash_is_that_of_the_content_alone() -> None:
+    first, second, other = make("a"), make("b"), make("c", b"other")
+    assert first.hash == second.hash != other.hash
+    assert [c.name for c in list_models()] == ["a", "b", "c"]
+
+
+def test_no_folder_holds_no_models() -> None:
+    assert list_models() == []
+    with pytest.raises(ModelError, match="it holds none"):
+        read_card("first")
+
+
+def test_an_unknown_name_lists_what_is_known() -> None:
+    make("known-one")
+    with pytest.raises(ModelError, match="known are: known-one"):
+        read_card("other")
+    with pytest.raises(InputError):
+        read_card("../known-one")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../x", ".hidden", "x" * 81])
+def test_names_that_cannot_be_folders_are_refused(name: str) -> None:
+    with pytest.raises(ModelError, match="cannot name a model"):
+        new_folder(name)
+
+
+def test_a_name_is_given_once() -> None:
+    make()
+    with pytest.raises(ModelError, match="already"):
+        make()
+
+
+def test_a_damaged_file_is_noticed(folder: Path) -> None:
+    make()
+    (folder / "first" / WEIGHTS).write_bytes(b"weightz")
+    with pytest.raises(ModelError, match="damaged"):
+        checked_folder("first")
+    (folder / "first" / WEIGHTS).unlink()
+    with pytest.raises(ModelError, match="incomplete"):
+        checked_folder("first")
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"format": "other"}', '{"name": "first"}', "[]"])
+def test_a_damaged_card_is_noticed(folder: Path, content: str) -> None:
+    make()
+    (folder / "first" / CARD).write_text(content, encoding="utf-8")
+    with pytest.raises(ModelError, match=r"card\.json"):
+        read_card("first")
+
+
+def test_a_card_holds_plain_json_only(folder: Path) -> None:
+    make()
+    content = json.loads((folder / "first" / CARD).read_text(encoding="utf-8"))
+    assert content["hosts"][1]["held_out_rms_kj_per_mol"] is None
+    assert content["format"] == registry.FORMAT
+
+
+def test_another_reference_or_guest_is_refused() -> None:
+    known = make()
+    known.check("mace-dac", "key", ("O", "C"))
+    with pytest.raises(ModelError, match=r"knows the reference mace-dac.*asks for xtb"):
+        known.check("xtb", "other", ("C", "O"))
+    with pytest.raises(ModelError, match=r"sites C O; this run's guest has H O"):
+        known.check("mace-dac", "key", ("H", "O"))
+
+
+def test_the_folder_follows_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert models_folder() == tmp_path / "models"
+    monkeypatch.delenv(registry.VARIABLE)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert models_folder() == tmp_path / "widomill" / "models"
+    monkeypatch.delenv("XDG_DATA_HOME")
+    assert models_folder() == Path.home() / ".local" / "share" / "widomill" / "models"

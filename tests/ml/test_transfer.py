@@ -1,0 +1,238 @@
+"""What labels in some hosts say of another one: a pair correction that all hosts share."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from data.errors import ModelError
+from ml.encoder import EncoderSettings
+from ml.graphs import GuestSites, HostArrays, host_images
+from ml.many_hosts import Lesson, train_encoders
+from ml.surrogate import Surrogate
+from ml.training import LabelSet, above_prior, fit_surrogate, pretrain_encoders
+from ml.transfer import Source, SourceModel, train_source_model
+
+TEMPERATURE_K = 298.15
+GUEST = GuestSites(("C", "O", "O"), np.array([[0.0, 0, 0], [0, 0, 1.16], [0, 0, -1.16]]))
+STRENGTH = {6: -2.0, 8: -6.0, 30: -12.0}
+
+
+def place(host: HostArrays, fractional: np.ndarray, quaternions: np.ndarray) -> np.ndarray:
+    w, x, y, z = quaternions.T
+    axis = np.stack([2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)], axis=1)
+    arms = GUEST.positions_angstrom[:, 2][None, :, None] * axis[:, None, :]
+    return (fractional @ host.lattice_angstrom)[:, None, :] + arms
+
+
+def energies(
+    host: HostArrays, fractional: np.ndarray, quaternions: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Baseline of soft spheres; the reference adds an attraction by element and site."""
+    images, atoms = host_images(host, 7.0)
+    lattice = host.lattice_angstrom
+    fractional = fractional - np.floor(fractional)
+    sites = place(host, fractional, quaternions)
+    gaps = np.linalg.norm(sites[:, :, None, :] - images[None, None], axis=-1)
+    baseline = 4.0 * ((3.0 / gaps) ** 12 - (3.0 / gaps) ** 6).sum(axis=(1, 2))
+    strength = np.array([STRENGTH[int(z)] for z in host.atomic_numbers])[atoms]
+    extra = (strength * np.exp(-0.5 * ((gaps - 3.2) / 0.7) ** 2)).sum(axis=(1, 2))
+    assert lattice.shape == (3, 3)
+    return baseline, baseline + 0.3 * extra
+
+
+def host_of(seed: int) -> HostArrays:
+    rng = np.random.default_rng(seed)
+    lattice = np.diag(9.0 + rng.random(3))
+    corners = np.array([[0, 0, 0], [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5]])
+    spread = corners + 0.06 * rng.random((4, 3))
+    return HostArrays(lattice, spread @ lattice, np.array([30, 8, 8, 6]))
+
+
+def insertions(host: HostArrays, count: int, seed: int) -> LabelSet:
+    rng = np.random.default_rng(seed)
+    fractional, quaternions = rng.random((6000, 3)), rng.normal(size=(6000, 4))
+    quaternions /= np.linalg.norm(quaternions, axis=1, keepdims=True)
+    baseline, reference = energies(host, fractional, quaternions)
+    low = np.argsort(baseline)[:2000]
+    rows = rng.choice(low, count, replace=False)
+    return LabelSet(fractional[rows], quaternions[rows], baseline[rows], reference[rows])
+
+
+def source_of(seed: int, labels: int = 60) -> Source:
+    host = host_of(seed)
+    free = insertions(host, 800, 1)
+    lesson = Lesson(host, free.fractional, free.quaternions, free.baseline_kj_per_mol)
+    return Source(lesson, insertions(host, labels, 2))
+
+
+def train(seeds: tuple[int, ...], sources: tuple[Source, ...] | None = None) -> SourceModel:
+    known = sources or tuple(source_of(seed) for seed in seeds)
+    options = {"temperature_k": TEMPERATURE_K, "seed": 5, "members": 1, "steps": 80}
+    return train_source_model(known, GUEST, **options)[0]
+
+
+@pytest.fixture(scope="module")
+def model() -> SourceModel:
+    torch.set_num_threads(1)
+    return train((1, 2, 3))
+
+
+@pytest.fixture(scope="module")
+def target() -> HostArrays:
+    return host_of(9)
+
+
+def rms(surrogate: Surrogate, labels: LabelSet) -> float:
+    place = labels.fractional, labels.quaternions, labels.baseline_kj_per_mol
+    return float(
+        np.sqrt(np.mean((surrogate.predict(*place, exact=True)[0] - labels.energy_kj_per_mol) ** 2))
+    )
+
+
+def test_labels_elsewhere_say_something_of_a_host_never_seen(model, target) -> None:
+    test = insertions(target, 200, 3)
+    raw = float(np.sqrt(np.mean((test.energy_kj_per_mol - test.baseline_kj_per_mol) ** 2)))
+    assert rms(model.for_host(target, GUEST), test) < 0.5 * raw
+
+
+def test_each_source_is_predicted_from_the_others() -> None:
+    sources = tuple(source_of(seed) for seed in (1, 2, 3))
+    options = {"temperature_k": TEMPERATURE_K, "seed": 5, "members": 1, "steps": 80}
+    found = train_source_model(sources, GUEST, **options)[1]
+    assert [one.labels for one in found] == [60, 60, 60]
+    assert np.mean([one.error_kj_per_mol for one in found]) < np.mean(
+        [one.raw_kj_per_mol for one in found]
+    )
+    alone = train_source_model(sources[:1], GUEST, **options)[1]
+    assert np.isnan(alone[0].error_kj_per_mol)
+
+
+def test_a_model_comes_back_as_it_was(model, target, tmp_path: Path) -> None:
+    model.save(tmp_path / "model.pt")
+    again = SourceModel.load(tmp_path / "model.pt")
+    labels = insertions(target, 50, 4)
+    place = labels.fractional, labels.quaternions, labels.baseline_kj_per_mol
+    for one, other in zip(
+        model.for_host(target, GUEST).predict(*place),
+        again.for_host(target, GUEST).predict(*place),
+        strict=True,
+    ):
+        assert np.array_equal(one, other)
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        train((1, 2)).save(tmp_path / name / "model.pt")
+    assert (tmp_path / "one" / "model.pt").read_bytes() == (
+        tmp_path / "two" / "model.pt"
+    ).read_bytes()
+
+
+def test_a_damaged_or_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="cannot be read"):
+        SourceModel.load(tmp_path / "none.pt")
+    (tmp_path / "bad.pt").write_bytes(b"not a model")
+    with pytest.raises(ModelError, match="cannot be read"):
+        SourceModel.load(tmp_path / "bad.pt")
+
+
+def test_another_guest_is_refused(model, target) -> None:
+    water = GuestSites(("O", "H", "H"), np.array([[0.0, 0, 0], [0.76, 0, 0.6], [-0.76, 0, 0.6]]))
+    with pytest.raises(ModelError, match="guest sites C O; this guest has H O"):
+        model.for_host(target, water)
+
+
+def test_an_element_no_source_has_is_an_average_atom(model, target) -> None:
+    numbers = [target.atomic_numbers * 0 + z for z in (12, 13)]
+    labels = insertions(target, 20, 4)
+    place = labels.fractional, labels.quaternions, labels.baseline_kj_per_mol
+    magnesium, aluminium = (
+        model.for_host(
+            HostArrays(target.lattice_angstrom, target.positions_angstrom, z), GUEST
+        ).predict(*place)[0]
+        for z in numbers
+    )
+    assert np.isfinite(magnesium).all()
+    assert np.array_equal(magnesium, aluminium)
+
+
+def test_the_prior_is_the_mean_where_it_helps(model, target, tmp_path: Path) -> None:
+    prior = model.for_host(target, GUEST)
+    free, own, test = (insertions(target, n, s) for n, s in ((800, 5), (12, 6), (200, 7)))
+    encoders = pretrain_encoders(
+        target,
+        GUEST,
+        free.fractional,
+        free.quaternions,
+        free.baseline_kj_per_mol,
+        members=1,
+        seed=1,
+        steps=80,
+    )
+    options = {"temperature_k": TEMPERATURE_K, "seed": 1}
+    without = fit_surrogate(encoders, target, GUEST, own, **options)
+    fitted = fit_surrogate(encoders, target, GUEST, own, prior=prior, **options)
+    assert fitted.prior is not None
+    assert rms(fitted, test) < 0.7 * rms(without, test)
+    prior.save(tmp_path / "prior.pt")
+    fitted.save(tmp_path / "round.pt", prior_file="prior.pt")
+    again = Surrogate.load(tmp_path / "round.pt", "cpu")
+    assert rms(again, test) == rms(fitted, test)
+
+
+def test_a_wrong_prior_is_left_out(target) -> None:
+    """A model of corrections of the opposite sign, three times as large."""
+    wrong = []
+    for seed in (1, 2):
+        source = source_of(seed)
+        labels = source.labels
+        turned = 4.0 * labels.baseline_kj_per_mol - 3.0 * labels.energy_kj_per_mol
+        taught = LabelSet(labels.fractional, labels.quaternions, labels.baseline_kj_per_mol, turned)
+        wrong.append(Source(source.lesson, taught))
+    prior = train((), tuple(wrong)).for_host(target, GUEST)
+    free, own = insertions(target, 800, 5), insertions(target, 40, 6)
+    place = free.fractional, free.quaternions, free.baseline_kj_per_mol
+    encoders = pretrain_encoders(target, GUEST, *place, members=1, seed=1, steps=80)
+    options = {"temperature_k": TEMPERATURE_K, "seed": 1}
+    fitted = fit_surrogate(encoders, target, GUEST, own, prior=prior, **options)
+    assert fitted.prior is None
+
+
+def test_labels_above_the_prior_keep_energy_and_slope_together(model, target) -> None:
+    """The prior's force is minus the slope of the baseline it adds to."""
+    prior = model.for_host(target, GUEST)
+    labels = insertions(target, 10, 8)
+    zero = np.zeros((10, 3))
+    known = LabelSet(
+        labels.fractional,
+        labels.quaternions,
+        labels.baseline_kj_per_mol,
+        labels.energy_kj_per_mol,
+        zero,
+        zero,
+    )
+    step = 1e-3
+    shift = np.array([step, 0, 0]) @ np.linalg.inv(target.lattice_angstrom)
+    ends = [
+        above_prior(prior, LabelSet(labels.fractional + s * shift, *_rest(labels))) for s in (1, -1)
+    ]
+    slope = (ends[0].baseline_kj_per_mol - ends[1].baseline_kj_per_mol) / (2 * step)
+    force = above_prior(prior, known).force_correction
+    assert force is not None
+    assert np.allclose(force[:, 0], slope, atol=2e-2 * np.abs(slope).max())
+
+
+def _rest(labels: LabelSet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return labels.quaternions, labels.baseline_kj_per_mol, labels.energy_kj_per_mol
+
+
+def test_encoders_over_hosts_know_all_elements() -> None:
+    lessons = tuple(source_of(seed, 4).lesson for seed in (1, 2))
+    settings = EncoderSettings(channels=4, hidden=8, descriptors=4)
+    encoders = train_encoders(
+        lessons, GUEST, members=2, seed=1, steps=5, batch=16, settings=settings
+    )
+    assert [e.host_elements for e in encoders] == [(6, 8, 30)] * 2
+    assert not torch.equal(encoders[0].readout.weight, encoders[1].readout.weight)
