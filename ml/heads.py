@@ -345,7 +345,7 @@ def _stable_cholesky(matrix: Tensor) -> Tensor:
         factor, failed = torch.linalg.cholesky_ex(matrix + rise * eye)
         rise *= 10.0
     if int(failed):
-        raise torch.linalg.LinAlgError("the labels or their descriptors are not finite")
+        raise RuntimeError("the labels or their descriptors are not finite")
     return factor
 
 

@@ -21,6 +21,7 @@ os.environ.update(
     MPLBACKEND="Agg",
     RASPALIB_QUIET="1",
     WIDOMILL_CACHE=str(_SCRATCH / "cache"),
+    WIDOMILL_MODELS=str(_SCRATCH / "models"),
     PREFECT_HOME=str(_SCRATCH / "prefect"),
     PREFECT_LOGGING_LEVEL="WARNING",
     PREFECT_SERVER_ANALYTICS_ENABLED="false",
