@@ -25,7 +25,7 @@ MOST_PILOT = 200_000
 FEWEST_PILOT = 2_000
 MIN_ROUNDS = 3
 MIN_LABELS = 100
-"""Labels before a run may stop on its target: with fewer a surrogate hardly knows what it missed."""
+"""Labels before a run may stop on its target; fewer hardly show what a surrogate missed."""
 EXPLORE_FIRST = 0.5
 EXPLORE_LATER = 0.15
 RESERVED_FOR_BINDING = 1
