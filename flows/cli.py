@@ -14,6 +14,7 @@ from data.errors import InputError, WidomillError
 from flows.cli_classical import register
 from flows.cli_models import models
 from flows.cli_options import (
+    AcceptOffset,
     BlockPockets,
     Charges,
     Cluster,
@@ -30,6 +31,7 @@ from flows.cli_options import (
     Seed,
     TailCorrection,
     TemperaturesK,
+    TrustModelFile,
     Workers,
 )
 from flows.cli_upgrade import register as register_upgrade
@@ -121,15 +123,8 @@ def henry(
     model: Annotated[
         str | None, typer.Option(help="model of other hosts to start from; see `widomill models`")
     ] = None,
-    accept_offset: Annotated[
-        bool, typer.Option("--accept-offset", help="use a reference that fails its self-check")
-    ] = False,
-    trust_model_file: Annotated[
-        bool,
-        typer.Option(
-            "--trust-model-file", help="load a model file of unknown SHA-256 (it can run code)"
-        ),
-    ] = False,
+    accept_offset: AcceptOffset = False,
+    trust_model_file: TrustModelFile = False,
 ) -> None:
     """Compute the Henry coefficient of a guest in a host."""
     from data.store import plain

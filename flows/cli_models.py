@@ -8,16 +8,15 @@ from typing import Annotated
 
 import typer
 
+from flows.cli_options import JsonOutput
+
 models = typer.Typer(
     name="models", no_args_is_help=True, help="Models trained on many hosts, to start a run from."
 )
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="print one JSON object on standard output")
-]
 
 
 @models.command("list")
-def list_all(json_output: JsonOption = False) -> None:
+def list_all(json_output: JsonOutput = False) -> None:
     """List the models with reference, guest, hosts and labels."""
     from dataclasses import asdict
 
@@ -39,7 +38,7 @@ def list_all(json_output: JsonOption = False) -> None:
 
 @models.command()
 def show(
-    name: Annotated[str, typer.Argument(help="a model")], json_output: JsonOption = False
+    name: Annotated[str, typer.Argument(help="a model")], json_output: JsonOutput = False
 ) -> None:
     """Print where a model comes from and how well it predicts; its files are checked."""
     from dataclasses import asdict
@@ -104,7 +103,7 @@ def evaluate(
     name: Annotated[str, typer.Argument(help="a model")],
     run_dir: Annotated[list[Path], typer.Argument(metavar="DIR", help="runs to hold it against")],
     seed: Annotated[int, typer.Option(help="seed of what is held out", min=0)] = 0,
-    json_output: JsonOption = False,
+    json_output: JsonOutput = False,
 ) -> None:
     """Print the errors on runs' labels, before and after n labels of their own."""
     from data.store import plain

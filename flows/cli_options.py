@@ -60,3 +60,12 @@ Out = Annotated[Path | None, typer.Option(help="run folder", show_default="a nam
 JsonOutput = Annotated[
     bool, typer.Option("--json", help="print one JSON object on standard output")
 ]
+AcceptOffset = Annotated[
+    bool, typer.Option("--accept-offset", help="use a reference that fails its self-check")
+]
+TrustModelFile = Annotated[
+    bool,
+    typer.Option(
+        "--trust-model-file", help="load a model file of unknown SHA-256 (it can run code)"
+    ),
+]

@@ -8,6 +8,16 @@ from typing import Annotated
 
 import typer
 
+from flows.cli_options import (
+    AcceptOffset,
+    Cluster,
+    JsonOutput,
+    Orchestration,
+    Seed,
+    TrustModelFile,
+    Workers,
+)
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to the command line."""
@@ -27,29 +37,13 @@ def upgrade(
     explore_share: Annotated[
         float, typer.Option(help="part of them drawn from a tempered density")
     ] = 0.15,
-    workers: Annotated[int, typer.Option(help="worker processes")] = 2,
-    cluster: Annotated[
-        Path | None, typer.Option(help="YAML file that says where to run  [default: this machine]")
-    ] = None,
-    orchestration: Annotated[
-        bool,
-        typer.Option(
-            "--orchestration/--no-orchestration", help="Prefect and Dask, or this process alone"
-        ),
-    ] = True,
-    seed: Annotated[int, typer.Option(help="random seed")] = 0,
-    json_output: Annotated[
-        bool, typer.Option("--json", help="print one JSON object on standard output")
-    ] = False,
-    accept_offset: Annotated[
-        bool, typer.Option("--accept-offset", help="use a reference that fails its self-check")
-    ] = False,
-    trust_model_file: Annotated[
-        bool,
-        typer.Option(
-            "--trust-model-file", help="load a model file of unknown SHA-256 (it can run code)"
-        ),
-    ] = False,
+    workers: Workers = 2,
+    cluster: Cluster = None,
+    orchestration: Orchestration = True,
+    seed: Seed = 0,
+    json_output: JsonOutput = False,
+    accept_offset: AcceptOffset = False,
+    trust_model_file: TrustModelFile = False,
 ) -> None:
     """Correct a finished run by a few labels at a higher reference level."""
     from data.store import plain
