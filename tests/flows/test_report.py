@@ -149,7 +149,7 @@ def test_pictures_are_well_formed_and_their_pixels_decode(labelled_page: str) ->
 
     text = labelled_page
     drawings = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
-    assert len(drawings) == 6
+    assert len(drawings) == 7
     for drawing in drawings:
         assert ET.fromstring(drawing).tag.endswith("svg")
     pixels = re.findall(r"data:image/png;base64,([^\"]+)", text)
