@@ -59,8 +59,13 @@ class Course:
     surrogate: np.ndarray
 
     def to(self, target: float) -> float:
-        """Return the labels paid when the stated error first was at most the target, or NaN."""
-        reached = np.flatnonzero(self.stated <= target)
+        """Return the labels paid when the stated error first was at most the target, or NaN.
+
+        Not before a run may stop on its target.
+        """
+        from flows.loop import MIN_LABELS
+
+        reached = np.flatnonzero((self.stated <= target) & (self.labels >= MIN_LABELS))
         return float(self.labels[reached[0]]) if len(reached) else float("nan")
 
 
@@ -319,7 +324,7 @@ def draw(cases: list[Case], path: Path) -> None:
     for axis, case in zip(panels, cases, strict=True):
         _panel(axis, case)
     panels[0].set_ylabel("relative error of K_H")
-    panels[0].legend(frameon=False, fontsize=7, loc="lower left")
+    panels[0].legend(frameon=False, fontsize=7, loc="upper right")
     figure.savefig(path, dpi=140)
 
 
