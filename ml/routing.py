@@ -153,7 +153,10 @@ def _scaled(share: np.ndarray, wanted: float) -> np.ndarray:
 
 
 def draw(
-    rng: np.random.Generator, probability: np.ndarray, most: int
+    rng: np.random.Generator,
+    probability: np.ndarray,
+    most: int,
+    numbers: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw the labelled set: independent trials, thinned when more than ``most`` come out.
 
@@ -164,11 +167,15 @@ def draw(
         rng: source of randomness.
         probability: (n,) routing probabilities.
         most: the largest number that may be labelled.
+        numbers: (n,) ascending places of the insertions in their table, so that the fate of one
+            does not hang on whether another one overlaps; 0 to n - 1 when omitted.
 
     Returns:
         Sorted indices drawn, and the (n,) probabilities that hold after thinning.
     """
-    drawn = np.flatnonzero(rng.random(len(probability)) < probability)
+    numbers = np.arange(len(probability)) if numbers is None else numbers
+    uniform = rng.random(int(numbers[-1]) + 1 if len(numbers) else 0)[numbers]
+    drawn = np.flatnonzero(uniform < probability)
     if len(drawn) <= most:
         return drawn, probability
     kept = np.sort(rng.permutation(drawn)[:most])

@@ -73,9 +73,13 @@ class RouteRecord:
 
 @dataclass(frozen=True)
 class ScoredTable:
-    """The non-overlapping insertions of a table with their scores in one round."""
+    """The non-overlapping insertions of a table with their scores in one round.
+
+    ``rows`` are their places among all insertions of the table.
+    """
 
     columns: dict[str, np.ndarray]
+    rows: np.ndarray
     insertions: int
     overlap_fraction: float
     batch_sizes: tuple[int, ...]
@@ -84,10 +88,12 @@ class ScoredTable:
 def read_scored_table(run_dir: str, table: int, batches: int, round_number: int) -> ScoredTable:
     """Read a whole table and, for a round above zero, its scores."""
     parts: list[dict[str, np.ndarray]] = []
+    rows: list[np.ndarray] = []
     total, core = 0, 0.0
     for batch in range(batches):
         columns = read_columns(table_path(run_dir, table, batch))
         free = ~columns["overlap"]
+        rows.append(total + np.flatnonzero(free))
         total += len(free)
         core += float(columns["proposal_weight"][~free].sum())
         part = {name: values[free] for name, values in columns.items()}
@@ -99,7 +105,7 @@ def read_scored_table(run_dir: str, table: int, batches: int, round_number: int)
         parts.append(part)
     joined = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
     sizes = tuple(len(part["insertion"]) for part in parts)
-    return ScoredTable(joined, total, core / max(1, total), sizes)
+    return ScoredTable(joined, np.concatenate(rows), total, core / max(1, total), sizes)
 
 
 def label_key(reference_key: str, system_hash: str, placement: np.ndarray) -> str:
@@ -138,7 +144,7 @@ def route_round(item: RouteItem) -> RouteRecord:
     routing = route(context.temperatures_k, believed, item.expected_labels, item.explore_share)
     host, guest = context.system.host, context.system.guest
     rng = stream(context.seed, host.hash, guest.hash, "route", item.round_number)
-    chosen, probability = draw(rng, routing.probability, item.most_labels)
+    chosen, probability = draw(rng, routing.probability, item.most_labels, table.rows)
     _write_probabilities(item, table, probability)
     keys = _write_routed(item, table, chosen, probability)
     known = set(read_labels(item.run_dir, range(1, item.round_number))["label_key"].tolist())

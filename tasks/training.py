@@ -27,6 +27,8 @@ MEMBERS = 4
 FEWEST_STEPS = 150
 MOST_STEPS = 600
 PRIOR_SD_KJ_PER_MOL = 6.0
+ENERGY_DECIMALS = 3
+SLOPE_DECIMALS = 2
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,11 @@ def known_prior(run_dir: str) -> Surrogate | None:
 
 
 def label_set(run_dir: str, rounds: Sequence[int], forces: bool) -> LabelSet:
-    """Return the usable labels of given rounds as the surrogate's training set."""
+    """Return the usable labels of given rounds as the surrogate's training set.
+
+    Rounded, since the last digits of a reference follow the machine (the order of its sums), and
+    insertions drawn where a surrogate says would follow them.
+    """
     from ml.training import LabelSet
 
     columns = read_labels(run_dir, rounds)
@@ -177,14 +183,15 @@ def label_set(run_dir: str, rounds: Sequence[int], forces: bool) -> LabelSet:
         fractional,
         quaternions,
         chosen["baseline_kj_per_mol"].astype(float),
-        chosen["energy_kj_per_mol"].astype(float),
+        np.round(chosen["energy_kj_per_mol"].astype(float), ENERGY_DECIMALS),
         force,
         torque,
     )
 
 
 def _vectors(columns: dict[str, np.ndarray], name: str) -> np.ndarray:
-    return np.stack([columns[f"{name}_{axis}"].astype(float) for axis in "xyz"], axis=1)
+    values = np.stack([columns[f"{name}_{axis}"].astype(float) for axis in "xyz"], axis=1)
+    return np.round(values, SLOPE_DECIMALS)
 
 
 def _baseline_vectors(

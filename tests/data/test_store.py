@@ -32,6 +32,7 @@ def test_round_trip_keeps_every_bit_and_the_metadata(tmp_path: Path):
         "insertion": np.arange(5),
         "surrogate_kj_per_mol": rng.normal(size=5),
         "surrogate_sd_kj_per_mol": np.array([0.1, np.inf, np.nan, 1e-300, 2.0]),
+        "prediction_kj_per_mol": np.array([-3.0, np.inf, np.nan, 0.0, -2.5]),
     }
     path = tmp_path / "x.parquet"
     write_table(path, columns, SCORES)

@@ -113,5 +113,5 @@ def test_corrected_answers_are_unbiased(
     assert abs(found.answers.mean() - found.truth) < 2.5 * error, describe(host, found)
     assert found.covered >= 34, describe(host, found)
     if shuffled:
-        surrogate_error = found.surrogate.std(ddof=1) / np.sqrt(SEEDS)
-        assert abs(found.surrogate.mean() - found.truth) > 3.5 * surrogate_error
+        off = found.surrogate / found.truth - 1.0
+        assert np.sqrt(np.mean(off**2)) > 0.25, describe(host, found)

@@ -131,3 +131,11 @@ def test_exploration_does_not_shun_the_unknown():
     )
     explored = [route((300.0,), b, 20.0, 1.0).probability for b in (believed, cautious)]
     assert explored[0] == pytest.approx(explored[1])
+
+
+def test_an_insertion_keeps_its_fate_when_another_one_overlaps():
+    probability = np.full(1000, 0.3)
+    every, _ = draw(np.random.default_rng(4), probability, 1000, np.arange(1000))
+    rest = np.delete(np.arange(1000), 17)
+    fewer, _ = draw(np.random.default_rng(4), probability[1:], 1000, rest)
+    assert set(rest[fewer]) == set(every.tolist()) - {17}
