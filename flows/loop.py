@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from chem.allocation import FEWEST_LABELS, Outlook, Schedule
 from chem.combine import Combined, combine
@@ -45,7 +46,7 @@ class Budget:
         """Return the uniform insertions that the first proposal is learned from."""
         return max(FEWEST_PILOT, min(MOST_PILOT, int(PILOT_SHARE * self.insertions)))
 
-    @property
+    @cached_property
     def schedule(self) -> Schedule:
         """Labels and weights of the rounds."""
         return Schedule(max(1, self.max_labels - RESERVED_FOR_BINDING), self.max_rounds)

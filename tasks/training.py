@@ -26,7 +26,6 @@ PRETRAINING_INSERTIONS = 6000
 MEMBERS = 4
 FEWEST_STEPS = 150
 MOST_STEPS = 600
-PRIOR_SD_KJ_PER_MOL = 6.0
 ENERGY_DECIMALS = 3
 SLOPE_DECIMALS = 2
 
@@ -132,7 +131,7 @@ def fit(item: FitItem) -> FitRecord:
     if not path.exists():
         prior = known_prior(item.run_dir)
         if usable < 4:
-            model = prior or prior_surrogate(host, guest, PRIOR_SD_KJ_PER_MOL)
+            model = prior or prior_surrogate(host, guest)
         else:
             model = fit_surrogate(
                 load_encoders(encoder_path(item.run_dir)),
