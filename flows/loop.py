@@ -32,7 +32,7 @@ MIN_LABELS = 100
 EXPLORE_FIRST = 0.5
 EXPLORE_LATER = 0.15
 RESERVED_FOR_BINDING = 1
-MOST_FAILED_SHARE = 0.5
+MOST_FAILED_SHARE = 0.8
 FEWEST_TO_JUDGE = 12
 """Labels from which on a reference that mostly fails ends its run."""
 
