@@ -73,5 +73,13 @@ class TransientError(WidomillError):
     """A failure worth a retry (file system hiccup, lost worker); others are not retried."""
 
 
+class DeadWorkerError(TransientError):
+    """Worker processes died over one item again and again, or the cluster was lost."""
+
+
+class TimeLimitError(WidomillError):
+    """One item ran longer than its limit; its worker process was ended."""
+
+
 class LabelFailure(WidomillError):
     """One reference call gave no usable energy; recorded with its reason."""
