@@ -18,7 +18,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from data.errors import CampaignStopped, TransientError, WidomillError
+from data.errors import CampaignStopped, DeadWorkerError, TransientError, WidomillError
 from data.store import write_text
 from flows.campaign.costs import remember_cost
 from flows.campaign.drive import (
@@ -216,8 +216,8 @@ class Engine:
                 self._do(unit)
                 return
             except TransientError as error:
-                if attempt == self.limits.attempts or self._stopping.is_set():
-                    error.add_note(f"attempts: {attempt}")
+                last = attempt == self.limits.attempts or self._stopping.is_set()
+                if last or isinstance(error, DeadWorkerError):
                     raise
                 self.reporter.say(f"{unit.title}: {error} Trying again.")
 
