@@ -11,6 +11,7 @@ from typing import Annotated, TextIO
 import typer
 
 from data.errors import InputError, WidomillError
+from flows.cli_campaign import campaign
 from flows.cli_classical import register
 from flows.cli_models import models
 from flows.cli_options import (
@@ -256,6 +257,7 @@ def show(
 register(app)
 register_upgrade(app)
 app.add_typer(models)
+app.add_typer(campaign)
 
 
 def main() -> None:
