@@ -73,6 +73,14 @@ class RunFolderError(InputError):
     """A run folder is missing, incomplete, or belongs to other settings."""
 
 
+class CampaignBusyError(RunFolderError):
+    """Another process is working on the same campaign."""
+
+
+class CampaignStopped(WidomillError):
+    """A campaign was asked to stop; its folder is ready to resume."""
+
+
 class TransientError(WidomillError):
     """A failure worth a retry (file system hiccup, lost worker); others are not retried."""
 

@@ -168,7 +168,7 @@ class CampaignFolder:
         return self.path / "failures" / f"{unit_id}.json"
 
     def _running(self) -> set[str]:
-        """Return the ids of running units; a file that has not moved for long is a dead engine's."""
+        """Return the ids of running units; none where the engine has long been silent."""
         path = self.path / "live.json"
         try:
             silent_s = time.time() - path.stat().st_mtime

@@ -37,8 +37,19 @@ class CampaignView(Protocol):
         """A campaign begins."""
         ...
 
-    def unit_finished(self, unit: Unit, results: Sequence[Mapping[str, Any]]) -> None:
-        """A unit has its answer."""
+    def round_finished(self, unit: Unit, executor: Executor) -> None:
+        """A round of a reference unit is done; its rounds.parquet is written.
+
+        Args:
+            unit: it belongs to.
+            executor: what :meth:`page` returned for this unit.
+        """
+        ...
+
+    def unit_finished(
+        self, unit: Unit, results: Sequence[Mapping[str, Any]], executor: Executor
+    ) -> None:
+        """A unit has its answer; called inside its task or subflow."""
         ...
 
     def unit_failed(self, unit: Unit, failure: Failure) -> None:
@@ -76,7 +87,12 @@ class PlainView:
     def opened(self, folder: CampaignFolder, units: Sequence[Unit]) -> None:
         """Do nothing."""
 
-    def unit_finished(self, unit: Unit, results: Sequence[Mapping[str, Any]]) -> None:
+    def round_finished(self, unit: Unit, executor: Executor) -> None:
+        """Do nothing."""
+
+    def unit_finished(
+        self, unit: Unit, results: Sequence[Mapping[str, Any]], executor: Executor
+    ) -> None:
         """Do nothing."""
 
     def unit_failed(self, unit: Unit, failure: Failure) -> None:
