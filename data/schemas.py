@@ -285,3 +285,13 @@ CAMPAIGN_RESULTS = _schema(
         _field("reference_s", pa.float64(), "s", "time of its reference calls"),
     ],
 )
+
+FINGERPRINTS = _schema(
+    "fingerprints",
+    "What a guest feels in a host on average: kept for the coverage map of a campaign's report.",
+    [
+        _field("unit", pa.string(), "", "classical unit of the host and guest"),
+        _field("kind", pa.string(), "", "guest site type and atomic number of host atoms"),
+        _field("moments", pa.list_(pa.float64()), "1", "mean radial moments, near to far"),
+    ],
+)
