@@ -32,6 +32,7 @@ class Index:
         self._numbers = {name: k for k, name in enumerate(self.names)}
 
     def __call__(self, name: Any) -> int:
+        """Return the number of a name."""
         if name not in self._numbers:
             self._numbers[name] = len(self.names)
             self.names.append(name)
@@ -142,7 +143,7 @@ def selectivities(columns: Columns) -> list[dict[str, Any]]:
             except SettingsError:
                 continue
             names = {"level": level, "temp": temperature, "one": one, "two": two}
-            empty = names | {"host": [], "factor": [], "shaky": []}
+            empty: dict[str, Any] = {**names, "host": [], "factor": [], "shaky": []}
             part = parts.setdefault((level, temperature, one, two), empty)
             if not ratio.trustworthy:
                 part["shaky"].append(len(part["host"]))

@@ -59,7 +59,7 @@ def content(folder: CampaignFolder) -> dict[str, Any]:
         "failures": [_as_row(f) for f in failures],
         "warnings": columns.warnings,
     }
-    counts = Counter(columns.states.values())
+    counts: Counter[str] = Counter(columns.states.values())
     return {
         "name": name_of(folder),
         "counts": {state: counts[state] for state in STATES},
@@ -154,7 +154,8 @@ def provenance(folder: CampaignFolder, columns: Columns) -> dict[str, Any]:
         sources = one.get("force_field", {}).get("sources", [])
         found["sources"].update(s for s in sources if not s.startswith("host charges"))
     times = [(folder.runs / n / "result.json").stat().st_mtime for n in finished]
-    span = [datetime.fromtimestamp(t).astimezone() for t in (min(times), max(times))] if times else []
+    ends = (min(times), max(times)) if times else ()
+    span = [datetime.fromtimestamp(t).astimezone() for t in ends]
     return {name: sorted(values) for name, values in found.items()} | {
         "span": [t.strftime("%Y-%m-%d %H:%M") for t in span]
     }

@@ -43,13 +43,17 @@ function whisker(row, low, high) {
 function ranking() {
   const every = answers(state.level, state.guest, state.temp);
   ranks(every);
-  const rows = every.filter((r) => matches(r.host)), positive = every.filter((r) => r.k > 0).map((r) => Math.log10(r.k));
-  const low = Math.min(...positive) - 0.15, high = Math.max(...positive) + 0.15;
+  const rows = every.filter((r) => matches(r.host));
+  let low = 0, high = 1;
+  const shown = (part) => {
+    const ends = part.filter((r) => r.k > 0 && r.lo > 0 && r.hi > 0).flatMap((r) => [r.lo, r.hi]).map(Math.log10);
+    [low, high] = [Math.min(...ends), Math.max(...ends)];
+  };
   const others = D.levels.map((_, k) => k).filter((k) => k !== state.level);
   const found = others.map((k) => new Map(answers(k, state.guest, state.temp).map((r) => [r.host, r])));
   const columns = [
     { name: "rank", number: true, low: true, value: (r) => r.rank, cell: (r) => node("span", {}, String(r.rank), r.ranks && r.ranks[0] !== r.ranks[1] ? node("small", { title: "the ranks its interval allows" }, ` ${r.ranks[0]}–${r.ranks[1]}`) : null) },
-    { name: "host", value: (r) => D.hosts[r.host], cell: (r) => hostLink(r.unit) },
+    { name: "host", value: (r) => D.hosts[r.host], cell: (r) => node("span", {}, hostLink(r.unit), D.units.warned[r.unit] ? node("span", { class: "warned", title: "has warnings: see below" }, " !") : null) },
     { name: "K_H", unit: HENRY, number: true, value: (r) => r.k, cell: (r) => node("b", {}, number(r.k)) },
     { name: "95 % interval", number: true, value: (r) => r.hi / r.lo, cell: (r) => interval(r.lo, r.hi), csv: [[`low 95 % [${HENRY}]`, (r) => r.lo], [`high 95 % [${HENRY}]`, (r) => r.hi]] },
     { name: "", plain: true, value: (r) => r.k, cell: (r) => whisker(r, low, high) },
@@ -60,9 +64,19 @@ function ranking() {
       return { name: `K_H ${D.levels[level]}`, unit: HENRY, number: true, value: (r) => one(r).k ?? null, cell: (r) => (at.has(r.host) ? number(one(r).k) : "") };
     }),
     ...(every.some((r) => D.units.labels[r.unit]) ? [{ name: "labels", number: true, value: (r) => D.units.labels[r.unit], cell: (r) => count(D.units.labels[r.unit]) }] : []),
-    { name: "", plain: true, value: (r) => D.units.warned[r.unit], cell: (r) => (D.units.warned[r.unit] ? node("span", { class: "warned", title: "has warnings: see below" }, "!") : "") },
   ];
-  table(by("ranking"), columns, rows, { by: 0, down: false });
+  table(by("ranking"), columns, rows, { by: 0, down: false, shown });
+  ranked(every, others, found);
+}
+
+// Every answer in its place, with what other levels say of the same hosts above or below it.
+function ranked(every, others, found) {
+  const kinds = ["answer", "surrogate", "third", "fourth"], colour = (level) => (level === CLASSICAL ? "baseline" : kinds[D.levels.filter((_, k) => k !== CLASSICAL).indexOf(D.levels[level]) % kinds.length]);
+  const point = (r, rank, level, large) => ({ x: rank, y: r.k, ys: [r.lo, r.hi], kind: colour(level), large, unnamed: level !== state.level, title: D.hosts[r.host], lines: [`rank ${rank}${r.ranks && r.ranks[0] !== r.ranks[1] ? `, could be ${r.ranks[0]} to ${r.ranks[1]}` : ""}`, ...lines(r)], href: href(r.unit), chosen: chosen(r.host) });
+  const points = every.map((r) => point(r, r.rank, state.level, false));
+  for (const [k, level] of others.entries()) for (const r of every) if (found[k].has(r.host)) points.push(point(found[k].get(r.host), r.rank, level, every.length > 100));
+  const told = [state.level, ...others.filter((_, k) => found[k].size)];
+  scatter(by("ranks"), { x: { label: `rank by ${D.levels[state.level]} K_H` }, y: { label: `K_H at ${kelvin()} / ${HENRY}`, log: true }, points, kinds: told.length > 1 ? told.map((l) => [colour(l), D.levels[l]]) : null });
 }
 
 const lines = (r) => [`K_H ${number(r.k)} ${HENRY}`, `95 % ${interval(r.lo, r.hi)}`, `Qst ${withError(r.q, r.qe)} kJ/mol`, `${D.levels[D.units.level[r.unit]]}`];

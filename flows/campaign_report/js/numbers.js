@@ -51,6 +51,22 @@ function node(tag, attributes = {}, ...children) {
   return made;
 }
 
+// K_H and Qst as they are set: a lowered second part.
+const LOWERED = /(K_H|Qst)/;
+const lowered = (words, make) => words.split(LOWERED).filter((w) => w !== "").flatMap((w) => (w === "K_H" ? make("K", "H") : w === "Qst" ? make("Q", "st") : [w]));
+const set = (words) => lowered(words, (base, low) => [base, node("sub", {}, low)]);
+
+function shapeText(attributes, words) {
+  const made = shape("text", attributes);
+  let down = false;
+  for (const part of lowered(words, (base, low) => [base, { low }])) {
+    const piece = shape("tspan", part.low ? { dy: "0.3em", "font-size": "75%" } : down ? { dy: "-0.225em" } : {}, part.low || part);
+    down = Boolean(part.low);
+    made.append(piece);
+  }
+  return made;
+}
+
 function shape(tag, attributes = {}, text = null) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);

@@ -14,7 +14,7 @@ function coverage() {
     if (unit !== undefined) told.push(`${count(D.units.labels[unit])} labels, surrogate off by ${number(D.units.mae[unit], 2)} kJ/mol`);
     else if (map.near) told.push(`no labels; ${number(map.near[k], 2)} from the nearest host that has some`);
     if (row) told.push(`K_H ${number(row.k)} ${HENRY}`);
-    return { x: xs[k], y: ys[k], value: value(host, k), kind: unit === undefined ? "unseen" : "seen", large: unit !== undefined, title: D.hosts[host], lines: told, chosen: chosen(host), href: row ? href(row.unit) : null };
+    return { x: xs[k], y: ys[k], value: value(host, k), kind: unit === undefined ? "unseen" : "seen", large: unit !== undefined, title: D.hosts[host], unnamed: map.host.length > 60 && unit === undefined, lines: told, chosen: chosen(host), href: row ? href(row.unit) : null };
   });
   const share = (k) => (umap ? "" : ` (${percent(map.shares[k])} of the variance)`);
   const scale = { error: { label: "surrogate's error / kJ/mol" }, henry: { label: `K_H / ${HENRY}`, log: true }, far: { label: "distance to the nearest host with labels" } }[state.colour];
@@ -24,7 +24,7 @@ function coverage() {
 
 function coverageWords(map, seen) {
   if (!seen.size) return "No host has labels for this guest: nothing has been seen yet.";
-  const far = map.host.map((host, k) => [D.hosts[host], map.near[k], host]).filter(([, d, host]) => known(d) && !seen.has(host)).sort((a, b) => b[1] - a[1]).slice(0, 3);
+  const far = map.host.map((host, k) => [D.hosts[host], map.near[k], host]).filter(([, d, host]) => d > 0 && !seen.has(host)).sort((a, b) => b[1] - a[1]).slice(0, 3);
   const words = `${seen.size} of ${map.host.length} hosts have labels for ${formula(D.guests[map.guest])}.`;
   return far.length ? `${words} Farthest from them: ${far.map(([name, d]) => `${name} (${number(d, 2)})`).join(", ")}; 1 is the usual distance between neighbours.` : words;
 }
@@ -55,7 +55,7 @@ function budget() {
 function wrongs() {
   if (by("failures")) table(by("failures"), [
     { name: "host", value: (f) => f.host }, { name: "guest", value: (f) => f.guest }, { name: "level", value: (f) => f.level },
-    { name: "error", value: (f) => f.error }, { name: "reason", value: (f) => f.reason }, { name: "attempts", number: true, value: (f) => f.attempts }, { name: "when", value: (f) => f.when },
+    { name: "error", value: (f) => f.error }, { name: "reason", wrap: true, value: (f) => f.reason }, { name: "attempts", number: true, value: (f) => f.attempts }, { name: "when", value: (f) => f.when },
   ], D.failures, { by: 3, down: false, most: 15 });
   if (by("warnings")) by("warnings").replaceChildren(...D.warnings.map((w) => node("details", {}, node("summary", {}, node("b", {}, count(w.units.length)), ` ${w.units.length === 1 ? "unit" : "units"}: ${w.example}`),
     node("p", { class: "note" }, ...w.units.slice(0, 200).flatMap((k, n) => [n ? ", " : "", node("span", {}, hostLink(k), ` ${D.guests[D.units.guest[k]]}`)]), w.units.length > 200 ? ` and ${count(w.units.length - 200)} more` : ""))));

@@ -1,6 +1,7 @@
 // One kind of picture: points with intervals on two axes, a word on hover, drag to zoom.
 const FRAME = { width: 860, height: 470, left: 74, right: 18, top: 14, bottom: 50 };
 const STOPS = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 211, 37]];
+const FEW_NAMED = 24;
 const bubble = node("div", { class: "bubble", role: "status" });
 
 function shade(t) {
@@ -20,14 +21,15 @@ function extent(values, log) {
 
 function ticks([low, high], log) {
   const step0 = (high - low) / (log ? 7 : 6);
-  if (log && high - low > 1.2) {
+  if (log && high - low > 2.4) {
     const step = Math.max(1, Math.ceil(step0)), found = [];
     for (let p = Math.ceil(low / step) * step; p <= high; p += step) found.push([p, `10${raised(p)}`]);
     return found;
   }
   if (log) {
-    const wide = 10 ** low, far = 10 ** high;
-    return ticks([wide, far], false).filter(([v]) => v > 0).map(([v]) => [Math.log10(v), number(v, 2)]);
+    const wide = 10 ** low, far = 10 ** high, found = [];
+    for (let p = Math.floor(low); p <= high; p++) for (const m of [1, 2, 5]) if (m * 10 ** p >= wide && m * 10 ** p <= far) found.push([Math.log10(m * 10 ** p), number(m * 10 ** p, 1)]);
+    return found.length > 1 ? found : ticks([wide, far], false).filter(([v]) => v > 0).map(([v]) => [Math.log10(v), number(v, 3)]);
   }
   const size = 10 ** Math.floor(Math.log10(step0));
   const step = [1, 2, 5, 10].map((m) => m * size).find((s) => s >= step0), found = [];
@@ -74,9 +76,9 @@ function picture(spec, axes, zoom, zoomed) {
     svg.append(shape("line", { x1: left, x2: width - right, y1: sy(v), y2: sy(v), class: "grid" }));
     svg.append(shape("text", { x: left - 8, y: sy(v) + 4, class: "tick end" }, words));
   }
-  svg.append(shape("text", { x: (left + width - right) / 2, y: height - 8, class: "axis mid" }, spec.x.label));
+  svg.append(shapeText({ x: (left + width - right) / 2, y: height - 8, class: "axis mid" }, spec.x.label));
   const middle = (top + height - bottom) / 2;
-  svg.append(shape("text", { x: 16, y: middle, class: "axis mid", transform: `rotate(-90 16 ${middle})` }, spec.y.label));
+  svg.append(shapeText({ x: 16, y: middle, class: "axis mid", transform: `rotate(-90 16 ${middle})` }, spec.y.label));
   const name = `clip${picture.made = (picture.made || 0) + 1}`, clip = shape("clipPath", { id: name });
   clip.append(shape("rect", { x: left, y: top, width: width - left - right, height: height - top - bottom }));
   const inside = shape("g", { "clip-path": `url(#${name})` });
@@ -106,7 +108,7 @@ function points(spec, raw, sx, sy, inside) {
     bars[key] = bars[key] || [];
     if (p.xs && p.xs.every(known)) bars[key].push(`M${end(p.xs[0], "x").toFixed(1)} ${y.toFixed(1)}H${end(p.xs[1], "x").toFixed(1)}`);
     if (p.ys && p.ys.every(known)) bars[key].push(`M${x.toFixed(1)} ${end(p.ys[0], "y").toFixed(1)}V${end(p.ys[1], "y").toFixed(1)}`);
-    const dot = shape("circle", { cx: x.toFixed(1), cy: y.toFixed(1), r: p.chosen ? 6 : p.large ? 5 : many ? 2.4 : 3.8, class: `dot ${kind}${faint ? " faint" : ""}` });
+    const dot = shape("circle", { cx: x.toFixed(1), cy: y.toFixed(1), r: p.chosen ? 6 : p.large ? 5 : many ? 2.2 : shown.length > 300 ? 3 : 3.8, class: `dot ${kind}${faint ? " faint" : ""}` });
     if (values && known(p.value) && (!spec.scale.log || p.value > 0)) {
       const v = spec.scale.log ? Math.log10(p.value) : p.value;
       dot.style.fill = shade((v - values[0]) / (values[1] - values[0]));
@@ -116,6 +118,11 @@ function points(spec, raw, sx, sy, inside) {
   for (const [key, parts] of Object.entries(bars)) if (parts.length) inside.append(shape("path", { d: parts.join(""), class: `bars ${key}` }));
   drawn.sort((a, b) => Boolean(a.p.chosen || a.p.large) - Boolean(b.p.chosen || b.p.large));
   for (const { dot } of drawn) inside.append(dot);
+  for (const { p, x, y } of drawn) {
+    if (!p.chosen && (drawn.length > FEW_NAMED || p.unnamed)) continue;
+    const late = x > FRAME.width - 130;
+    inside.append(shape("text", { x: x + (late ? -8 : 8), y: y - 6, class: `name${late ? " end" : ""}` }, p.title));
+  }
   return drawn;
 }
 
@@ -125,7 +132,7 @@ function legend(spec) {
   const values = spec.scale && extent(spec.points.map((p) => p.value), spec.scale.log);
   if (values) {
     const back = (v) => number(spec.scale.log ? 10 ** v : v, 2), margin = (values[1] - values[0]) * 0.037;
-    made.append(node("span", {}, `${spec.scale.label}: ${back(values[0] + margin)}`), node("span", { class: "ramp" }), node("span", {}, back(values[1] - margin)));
+    made.append(node("span", {}, ...set(spec.scale.label), `: ${back(values[0] + margin)}`), node("span", { class: "ramp" }), node("span", {}, back(values[1] - margin)));
   }
   return made;
 }
@@ -149,7 +156,7 @@ function hover(svg, drawn, view, zoom) {
     if (best !== near) { leave(); near = best; if (near) near.dot.classList.add("near"); }
     if (!near) return;
     svg.style.cursor = near.p.href ? "pointer" : "";
-    bubble.replaceChildren(node("b", {}, near.p.title), ...near.p.lines.map((line) => node("div", {}, line)));
+    bubble.replaceChildren(node("b", {}, near.p.title), ...near.p.lines.map((line) => node("div", {}, ...set(line))));
     bubble.classList.add("on");
     bubble.style.left = `${Math.min(event.clientX + 14, window.innerWidth - bubble.offsetWidth - 8)}px`;
     bubble.style.top = `${Math.min(event.clientY + 14, window.innerHeight - bubble.offsetHeight - 8)}px`;
