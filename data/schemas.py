@@ -271,3 +271,27 @@ UNITS = _schema(
         _field("settings", pa.string(), "", "settings of the run, JSON"),
     ],
 )
+
+CAMPAIGN_RESULTS = _schema(
+    "campaign_results",
+    "All answers of a campaign, one row per unit and temperature; what `export` writes.",
+    [
+        _field("unit_id", pa.string(), "", "unit: name of its run folder"),
+        _field("host_id", pa.string(), "", "host's id in the campaign"),
+        _field("level", pa.string(), "", "classical, or the reference level"),
+        _field("force_field", pa.string(), "", "force field of the classical level"),
+        *RESULTS,
+        _field("wall_s", pa.float64(), "s", "wall time of the unit, all temperatures"),
+        _field("reference_s", pa.float64(), "s", "time of its reference calls"),
+    ],
+)
+
+FINGERPRINTS = _schema(
+    "fingerprints",
+    "What a guest feels in a host on average: kept for the coverage map of a campaign's report.",
+    [
+        _field("unit", pa.string(), "", "classical unit of the host and guest"),
+        _field("kind", pa.string(), "", "guest site type and atomic number of host atoms"),
+        _field("moments", pa.list_(pa.float64()), "1", "mean radial moments, near to far"),
+    ],
+)
