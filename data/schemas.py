@@ -280,3 +280,15 @@ CATALOGUE = _schema(
         _field("source", pa.string(), "", "the file it was read from"),
     ],
 )
+
+UNITS = _schema(
+    "units",
+    "The plan of a campaign: one row per host, guest and level.",
+    [
+        _field("unit", pa.string(), "", "name of the run folder under runs/"),
+        _field("host", pa.string(), "", "the host's id in the campaign"),
+        _field("guest", pa.string(), "", "guest"),
+        _field("level", pa.string(), "", "classical, or the reference as written"),
+        _field("settings", pa.string(), "", "settings of the run, JSON"),
+    ],
+)

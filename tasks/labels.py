@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from data.label_store import LabelStore
 from data.schemas import LABELS, PLACEMENT_COLUMNS
 from data.store import read_columns, read_rows, write_rows
 from tasks.context import load_context, reference_level
@@ -41,19 +42,55 @@ class LabelRecord:
 
 
 def label_chunk(item: LabelItem) -> LabelRecord:
-    """Label a chunk of routed insertions and write them."""
+    """Label a chunk of routed insertions and write them; labels known already are not paid."""
     path = labels_path(item.run_dir, item.round_number, item.chunk)
     if not path.exists():
         routed = read_columns(routed_path(item.run_dir, item.round_number))
         rows = np.array(item.rows, dtype=int)
         chosen = {name: values[rows] for name, values in routed.items()}
-        fractional, quaternions = placement(chosen)
-        context = load_context(item.run_dir)
-        results = reference_level(item.run_dir).interaction_energies(
-            fractional, quaternions, forces=context.label_forces
-        )
-        write_rows(path, label_rows(item.run_dir, item.round_number, chosen, results), LABELS)
+        write_rows(path, labelled(item.run_dir, item.round_number, chosen), LABELS)
     return label_record(path)
+
+
+def labelled(
+    run_dir: str, round_number: int, chosen: dict[str, np.ndarray]
+) -> list[dict[str, Any]]:
+    """Return the labels of insertions, from the user's store where they are known.
+
+    Args:
+        run_dir: run folder.
+        round_number: round that wants them.
+        chosen: placement columns, label_key and baseline of the insertions.
+
+    Returns:
+        Records of the ``labels`` schema, in order.
+    """
+    store = label_store(run_dir)
+    keys = chosen["label_key"].tolist()
+    known = store.find(keys) if store else {}
+    missing = np.array([k for k, key in enumerate(keys) if key not in known], dtype=int)
+    if len(missing):
+        asked = {name: values[missing] for name, values in chosen.items()}
+        fractional, quaternions = placement(asked)
+        results = reference_level(run_dir).interaction_energies(
+            fractional, quaternions, forces=load_context(run_dir).label_forces
+        )
+        paid = label_rows(run_dir, round_number, asked, results)
+        if store:
+            store.add(paid)
+        known |= {row["label_key"]: row for row in paid}
+    baseline = chosen["baseline_kj_per_mol"]
+    own = [{"round": round_number, "baseline_kj_per_mol": float(b)} for b in baseline]
+    return [known[key] | mine for key, mine in zip(keys, own, strict=True)]
+
+
+def label_store(run_dir: str) -> LabelStore | None:
+    """Return the user's store of a run's labels; None where labels cost less than reading."""
+    context = load_context(run_dir)
+    if not context.atomistic:
+        return None
+    hashes = context.system.host.hash, context.system.guest.hash
+    return LabelStore(reference_level(run_dir).key, *hashes)
 
 
 def label_record(path: Path) -> LabelRecord:

@@ -21,9 +21,9 @@ WIDE_MARGIN_ANGSTROM = 0.4
 MARGIN_ANGSTROM = 0.3
 HYDROGEN_MOLECULE_ANGSTROM = 0.85
 """Two hydrogens closer than this are H2; farther ones are never bonded."""
-NONMETALS = frozenset(
-    "H He B C N O F Ne Si P S Cl Ar Ge As Se Br Kr Te I Xe At Rn".split()  # metalloids included
-)
+_NONMETALS = "H He B C N O F Ne Si P S Cl Ar Ge As Se Br Kr Te I Xe At Rn"
+NONMETALS = frozenset(_NONMETALS.split())
+"""Metalloids included."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ LARGE_CHARGE_E = 3.0
 """Beyond this a partial charge is doubtful (formal charges are written as partial ones)."""
 ABSURD_CHARGE_E = 6.0
 """Beyond this no partial charge is real, and the charges of the file are dropped."""
-ELECTROPOSITIVE = frozenset("Li Na K Rb Cs Be Mg Ca Sr Ba Al Zn Zr Hf Ti".split())
+_ELECTROPOSITIVE = "Li Na K Rb Cs Be Mg Ca Sr Ba Al Zn Zr Hf Ti"
+ELECTROPOSITIVE = frozenset(_ELECTROPOSITIVE.split())
 
 
 def charge_findings(host: Host) -> list[Finding]:

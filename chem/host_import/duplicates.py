@@ -101,7 +101,8 @@ def _without_names(host: Host) -> Host:
 
 
 def _structure(host: Host) -> Any:
-    from pymatgen.core import Lattice, Structure
+    from pymatgen.core.lattice import Lattice
+    from pymatgen.core.structure import Structure
 
     lattice = Lattice(host.lattice_angstrom)
     return Structure(lattice, list(host.elements), host.fractional).get_reduced_structure()

@@ -14,12 +14,17 @@ from chem.host_import.findings import Finding, Verdict, verdict_of
 from chem.host_import.hydrogens import hydrogen_findings
 from chem.host_import.solvent import find_loose, loose_findings, without
 from chem.hosts import load_host
-from data.errors import DisorderedStructureError, InputError, NetChargeError
-from data.errors import OverlappingAtomsError, UnknownElementError
+from data.errors import (
+    DisorderedStructureError,
+    InputError,
+    NetChargeError,
+    OverlappingAtomsError,
+    UnknownElementError,
+)
 from data.records import Host
 
 LARGE_CELL_ATOMS = 1000
-NAMES = {
+NAMES: dict[type[InputError], str] = {
     DisorderedStructureError: "disorder",
     OverlappingAtomsError: "overlap",
     UnknownElementError: "unknown element",
