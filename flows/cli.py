@@ -12,6 +12,7 @@ import typer
 
 from data.errors import InputError, WidomillError
 from flows.cli_classical import register
+from flows.cli_hosts import hosts
 from flows.cli_models import models
 from flows.cli_options import (
     AcceptOffset,
@@ -256,6 +257,7 @@ def show(
 register(app)
 register_upgrade(app)
 app.add_typer(models)
+app.add_typer(hosts)
 
 
 def main() -> None:

@@ -64,7 +64,8 @@ def write_catalogue(rows: Sequence[Mapping[str, Any]], folder: Path) -> Path:
 
 
 def _cell(value: Any) -> Any:
-    """Return what a spreadsheet shows, and does not take for a formula."""
-    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@"}:
-        return f"'{value}"
-    return value
+    """Return what a spreadsheet shows: one line, and nothing it takes for a formula."""
+    if not isinstance(value, str):
+        return value
+    line = " | ".join(value.splitlines())
+    return f"'{line}" if line[:1] in {"=", "+", "-", "@"} else line

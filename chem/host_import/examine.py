@@ -73,7 +73,8 @@ def examine(path: Path, settings: ImportSettings | None = None) -> Examined:
         host, findings = _read(path)
     except InputError as error:
         check = NAMES.get(type(error), "unreadable")
-        return Examined(path, (Finding(check, "refused", str(error)),))
+        text = str(error).removeprefix(f"{path.absolute()}: ")
+        return Examined(path, (Finding(check, "refused", text),))
     except (MemoryError, RecursionError) as error:
         text = f"reading the file ended with {type(error).__name__}; it is too large or damaged"
         return Examined(path, (Finding("unreadable", "refused", text),))
