@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from chem.host_import.charge_check import charge_findings, charges_are_absurd
 from chem.host_import.components import find_components
 from chem.host_import.distances import cell_findings, distance_findings, isolated_findings
 from chem.host_import.findings import Finding, Verdict, verdict_of
-from chem.host_import.hydrogens import hydrogen_findings
+from chem.host_import.hydrogens import crowded_findings, hydrogen_findings
 from chem.host_import.solvent import find_loose, loose_findings, without
 from chem.hosts import load_host
 from data.errors import (
@@ -38,10 +39,12 @@ class ImportSettings:
     Attributes:
         strip_solvent: take unbound molecules out of the copy.
         cutoff_angstrom: cells thinner than this are noted.
+        strict: checks whose warnings refuse the structure.
     """
 
     strip_solvent: bool = False
     cutoff_angstrom: float = 12.0
+    strict: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -78,16 +81,35 @@ def examine(path: Path, settings: ImportSettings | None = None) -> Examined:
     except (MemoryError, RecursionError) as error:
         text = f"reading the file ended with {type(error).__name__}; it is too large or damaged"
         return Examined(path, (Finding("unreadable", "refused", text),))
+    return judge(path, host, settings, findings)
+
+
+def judge(
+    source: Path, host: Host, settings: ImportSettings, findings: Sequence[Finding] = ()
+) -> Examined:
+    """Check a host that was read or built, in the cell it came in.
+
+    Args:
+        source: where it comes from.
+        host: the structure, not reduced.
+        settings: how it is examined.
+        findings: what is known of it already.
+    """
     atoms = len(host.elements)
     host, more = _checked(host, settings)
-    findings += more
     primitive = reduce_to_primitive(host)
     if len(primitive.elements) > LARGE_CELL_ATOMS:
         text = f"{len(primitive.elements)} atoms in the primitive cell: references will be slow"
-        findings.append(Finding("large cell", "note", text))
-    findings += cell_findings(primitive, settings.cutoff_angstrom)
-    refused = verdict_of(findings) == "refused"
-    return Examined(path, tuple(findings), atoms, None if refused else primitive)
+        more.append(Finding("large cell", "note", text))
+    more += cell_findings(primitive, settings.cutoff_angstrom)
+    every = tuple(_strictly(finding, settings) for finding in (*findings, *more))
+    return Examined(source, every, atoms, None if verdict_of(every) == "refused" else primitive)
+
+
+def _strictly(finding: Finding, settings: ImportSettings) -> Finding:
+    if finding.weight == "warning" and finding.check in settings.strict:
+        return replace(finding, weight="refused")
+    return finding
 
 
 def _read(path: Path) -> tuple[Host, list[Finding]]:
@@ -124,6 +146,7 @@ def _checked(host: Host, settings: ImportSettings) -> tuple[Host, list[Finding]]
     findings += loose_findings(components, loose)
     findings += isolated_findings(host, components)
     findings += hydrogen_findings(host, bonds)
+    findings += crowded_findings(host, bonds)
     return host, findings
 
 

@@ -20,6 +20,9 @@ from data.records import Host
 
 LINEAR_DEGREES = 155.0
 PYRAMIDAL_DEGREES = 342.0
+MOST_BONDS = {"H": 1, "C": 4, "N": 4, "O": 3, "F": 2}
+"""Most bonds to non-metals; boron and silicon are not counted, they make cages and networks."""
+UNCOUNTED = ("B", "Si", "Ge")
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,19 @@ def hydrogen_findings(host: Host, bonds: Bonds) -> list[Finding]:
         "None are added; add them, or expect wrong charges and too large pores"
     )
     return [Finding("missing hydrogens", "warning", text)]
+
+
+def crowded_findings(host: Host, bonds: Bonds) -> list[Finding]:
+    """Report atoms with more bonds to non-metals than they can have."""
+    counted = ~metal_mask(host.elements) & ~np.isin(np.array(host.elements), UNCOUNTED)
+    count = np.bincount(bonds.first[counted[bonds.second]], minlength=len(host.elements))
+    most = np.array([MOST_BONDS.get(element, 99) for element in host.elements])
+    crowded = np.flatnonzero(count > most)
+    if not len(crowded):
+        return []
+    shown = listed(f"{host.labels[i]} with {count[i]}" for i in crowded)
+    text = f"too many bonds: {shown}. Parts overlap, or positions are alternatives"
+    return [Finding("too many bonds", "warning", text)]
 
 
 def _surroundings(bonds: Bonds, host: Host, metals: np.ndarray) -> Surroundings:

@@ -15,7 +15,6 @@ from chem.host_import.examine import Examined, ImportSettings, examine
 from chem.host_import.findings import Finding
 from chem.host_import.names import UniqueNames
 from data.errors import HostError
-from data.store import write_atomically
 
 SUFFIXES = {".cif", ".mcif"}
 
@@ -86,20 +85,35 @@ def import_hosts(
         settings: how files are examined.
         progress: called with the number done and the name after every file.
     """
-    settings = settings or ImportSettings()
-    names, seen = UniqueNames(), Duplicates()
-    rows = []
+    importer = Importer(folder)
     for wished, path in sources:
-        name = names.take(wished)
-        examined = _unless_duplicate(examine(path, settings), name, seen)
+        row = importer.add(wished, examine(path, settings))
+        progress(len(importer.rows), row["id"])
+    return importer.finish()
+
+
+class Importer:
+    """Takes examined structures one by one; the sound and new ones go to ``folder/hosts``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.rows: list[dict[str, Any]] = []
+        self._names, self._seen = UniqueNames(), Duplicates()
+
+    def add(self, wished: str, examined: Examined) -> dict[str, Any]:
+        """Take one structure under the name wished for, and return its row of the catalogue."""
+        name = self._names.take(wished)
+        examined = _unless_duplicate(examined, name, self._seen)
         kept = None
         if examined.host is not None:
             kept = f"hosts/{name}.cif"
-            host = replace(examined.host, name=name)
-            write_atomically(folder / kept, lambda p, host=host: write_cif(host, p))  # type: ignore[misc]
-        rows.append(row_of(examined, name, kept))
-        progress(len(rows), name)
-    return Imported(write_catalogue(rows, folder), tuple(rows))
+            write_cif(replace(examined.host, name=name), self.folder / kept)
+        self.rows.append(row_of(examined, name, kept))
+        return self.rows[-1]
+
+    def finish(self) -> Imported:
+        """Write the catalogue."""
+        return Imported(write_catalogue(self.rows, self.folder), tuple(self.rows))
 
 
 def _unless_duplicate(examined: Examined, name: str, seen: Duplicates) -> Examined:
