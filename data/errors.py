@@ -89,5 +89,13 @@ class ReferenceFailedError(WidomillError):
     """A reference fails so often that its answer would be the surrogate's."""
 
 
+class DeadWorkerError(TransientError):
+    """Worker processes died over one item again and again, or the cluster was lost."""
+
+
+class TimeLimitError(WidomillError):
+    """One item ran longer than its limit; its worker process was ended."""
+
+
 class LabelFailure(WidomillError):
     """One reference call gave no usable energy; recorded with its reason."""

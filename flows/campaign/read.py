@@ -279,7 +279,7 @@ def _check_reference(
 
 
 def _check_cluster(settings: CampaignSettings) -> None:
-    from flows.runners import read_cluster
+    from flows.cluster_file import read_pools
 
-    if isinstance(settings.cluster, str):
-        read_cluster(Path(settings.cluster))
+    cluster = settings.cluster
+    read_pools(Path(cluster) if isinstance(cluster, str) else cluster)

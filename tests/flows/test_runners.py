@@ -10,14 +10,9 @@ from pathlib import Path
 import pytest
 
 from data.errors import SettingsError
+from flows.cluster_file import BatchQueue, read_cluster
 from flows.executors import _reach_from_workers
-from flows.runners import (
-    BatchQueue,
-    batch_queue_arguments,
-    make_task_runner,
-    read_cluster,
-    worker_environment,
-)
+from flows.runners import batch_queue_arguments, make_task_runner, worker_environment
 
 EXAMPLES = Path(__file__).parents[2] / "flows" / "clusters"
 
