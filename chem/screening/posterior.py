@@ -20,6 +20,7 @@ from chem.screening.prior import SHAPE_FREEDOM, Shift, learn_shift
 NODES = 96
 """Places for prior and likelihood each."""
 OUTERMOST = 2e-5
+LEAST_ERROR = 1e-9
 FINE = 4001
 
 
@@ -91,7 +92,7 @@ def _updated(
     from scipy.special import stdtrit
 
     centre = evidence.shift[known][:, None]
-    error = evidence.standard_error[known][:, None]
+    error = np.maximum(LEAST_ERROR, evidence.standard_error[known])[:, None]
     freedom = np.maximum(FEWEST_FREEDOM, evidence.degrees_of_freedom[known])[:, None]
     near = stdtrit(np.minimum(freedom, 1e6), _levels()[None, :])
     own = np.sort(np.concatenate([np.repeat(base[None], len(centre), 0), centre + error * near], 1))
