@@ -11,6 +11,7 @@ from typing import Annotated, TextIO
 import typer
 
 from data.errors import InputError, WidomillError
+from flows.cli_campaign import campaign
 from flows.cli_classical import register
 from flows.cli_cluster import cluster as cluster_commands
 from flows.cli_models import models
@@ -258,6 +259,7 @@ register(app)
 register_upgrade(app)
 app.add_typer(models)
 app.add_typer(cluster_commands)
+app.add_typer(campaign)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from data.bundled import bundled_files, match_name
 from data.errors import CampaignFileError, InputError, SettingsError
 from flows.campaign.hosts import HostEntry, expand_hosts
-from flows.campaign.settings import CampaignSettings, ReferencePart
+from flows.campaign.settings import CampaignSettings, HostList, ReferencePart
 
 LARGEST_FILE_BYTES = 10_000_000
 MOST_NODES = 1_000_000
@@ -98,8 +100,7 @@ def check_campaign(
     _try(problems, ("cluster",), _check_cluster, settings)
     if problems:
         raise (raised or (lambda found: _listed(None, found, None)))(problems)
-    folder = Path(settings.out or Path("campaigns") / settings.name).expanduser()
-    return Campaign(settings, base / folder, hosts)
+    return Campaign(settings, Path(settings.out), hosts)
 
 
 def _compose(path: Path) -> yaml.Node:
@@ -209,14 +210,27 @@ def _absolute(settings: CampaignSettings, base: Path) -> CampaignSettings:
         for part in settings.references
     )
     cluster = settings.cluster
+    folder = base / Path(settings.out or Path("campaigns") / settings.name).expanduser()
     return settings.model_copy(
         update={
+            "out": str(folder),
+            "hosts": tuple(_absolute_host(entry, base) for entry in settings.hosts),
             "classical": classical.model_copy(update=found),
             "guests": tuple(beside(g) for g in settings.guests),
             "references": references,
             "cluster": beside(cluster) if isinstance(cluster, str) else cluster,
         }
     )
+
+
+def _absolute_host(entry: str | HostList, base: Path) -> str | HostList:
+    if isinstance(entry, HostList):
+        table = str(base / Path(entry.list).expanduser())
+        return entry.model_copy(update={"list": table})
+    path = base / Path(entry).expanduser()
+    named = match_name(entry, bundled_files("hosts", ".cif")) or ":" in entry
+    is_pattern = glob.has_magic(entry) and not named
+    return str(path) if path.exists() or is_pattern else entry
 
 
 def _hosts(
