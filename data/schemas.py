@@ -260,6 +260,27 @@ ISOTHERM = _schema(
     ],
 )
 
+CATALOGUE = _schema(
+    "catalogue",
+    "One row per file of an import: what it is, whether it was accepted, and why not.",
+    [
+        _field("id", pa.string(), "", "name of the host, safe as a file name"),
+        _field("path", pa.string(), "", "copy to use, from the table's folder; null if refused"),
+        _field("verdict", pa.string(), "", "accepted, accepted with warning, or refused"),
+        _field("reasons", pa.string(), "", "what speaks against it, one per line"),
+        _field("notes", pa.string(), "", "what else was found, one per line"),
+        _field("checks", pa.string(), "", "names of the checks behind the reasons"),
+        _field("formula", pa.string(), "", "atoms of the primitive cell"),
+        _field("atoms", pa.int64(), "1", "atoms of the file's cell, symmetry expanded"),
+        _field("atoms_primitive", pa.int64(), "1", "atoms of the primitive cell"),
+        _field("volume_angstrom3", pa.float64(), "angstrom3", "volume of the primitive cell"),
+        _field("density_kg_per_m3", pa.float64(), "kg/m3", "crystal density"),
+        _field("has_charges", pa.bool_(), "", "whether the copy has partial charges"),
+        _field("host_hash", pa.string(), "", "content hash of the host, as in results"),
+        _field("source", pa.string(), "", "the file it was read from"),
+    ],
+)
+
 UNITS = _schema(
     "units",
     "The plan of a campaign: one row per host, guest and level.",

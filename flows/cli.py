@@ -11,7 +11,10 @@ from typing import Annotated, TextIO
 import typer
 
 from data.errors import InputError, WidomillError
+from flows.cli_campaign import campaign
 from flows.cli_classical import register
+from flows.cli_cluster import cluster as cluster_commands
+from flows.cli_hosts import hosts
 from flows.cli_models import models
 from flows.cli_options import (
     AcceptOffset,
@@ -256,6 +259,9 @@ def show(
 register(app)
 register_upgrade(app)
 app.add_typer(models)
+app.add_typer(hosts)
+app.add_typer(campaign)
+app.add_typer(cluster_commands)
 
 
 def main() -> None:

@@ -20,13 +20,13 @@ LARGEST_STRUCTURE_BYTES = 50_000_000
 READ_BYTES = 1 << 20
 
 
-def default_collections_folder() -> Path:
-    """Return WIDOMILL_CACHE/collections, else widomill/collections in the XDG cache folder."""
+def default_cache_folder() -> Path:
+    """Return WIDOMILL_CACHE, else widomill in the XDG cache folder."""
     own = os.environ.get("WIDOMILL_CACHE")
     if own:
-        return Path(own).expanduser() / "collections"
+        return Path(own).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "widomill" / "collections"
+    return (Path(base) if base else Path.home() / ".cache") / "widomill"
 
 
 def unpacked(collection: Collection, cache: Path | None = None) -> Path:
@@ -37,12 +37,12 @@ def unpacked(collection: Collection, cache: Path | None = None) -> Path:
 
     Args:
         collection: which.
-        cache: folder of all collections; the user's own by default.
+        cache: the user's cache, in which ``collections`` is made; found by itself by default.
 
     Raises:
         CollectionError: the package is missing, its archive is damaged, or no room to unpack.
     """
-    home = cache if cache is not None else default_collections_folder()
+    home = (cache if cache is not None else default_cache_folder()) / "collections"
     folder = home / f"{collection.name.replace(':', '-')}-{collection.version}"
     if (folder / RECORD).is_file():
         return folder

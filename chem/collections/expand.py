@@ -25,7 +25,7 @@ def expand_collection(spec: str, cache: Path | None = None) -> list[tuple[str, P
         spec: ``FAMILY:SET[:WHICH]``. WHICH is N (the first N, ordered by name), ``N@SEED`` (N at
             random, the same for the same seed), or a name or pattern, letter case ignored; absent
             means all. ``core-mof:2019-asr[:100]`` is understood as ``core-mof:2019-asr:100``.
-        cache: folder of unpacked collections; the user's own by default.
+        cache: the user's cache, where the structures are kept; found by itself by default.
 
     Returns:
         Ids that are the file names without suffix, in order of name (a random choice too).

@@ -8,6 +8,7 @@ beside them in a bounded number, and fill the workers once the classical ones ar
 from __future__ import annotations
 
 import contextvars
+import sys
 import threading
 import time
 import traceback
@@ -42,6 +43,7 @@ from flows.stages import CHUNK_SIZE
 TICK_S = 3.0
 GATE_S = 1.0
 STOP_S = 10.0
+TOLD_S = 30.0
 CLASSICAL_PRIORITY, REFERENCE_PRIORITY = 0, 10
 QUEUED_PER_WORKER = 2
 """Units in hand for each worker: one runs, one waits."""
@@ -74,6 +76,8 @@ class Engine:
     _ended: SimpleQueue[Unit] = field(default_factory=SimpleQueue)
     _active: dict[str, Unit] = field(default_factory=dict)
     _base_cpu_s: float = 0.0
+    _told: float = -TOLD_S
+    _told_done: int = 0
 
     def __post_init__(self) -> None:
         states = self.folder.states(self.units)
@@ -140,11 +144,22 @@ class Engine:
         self.live.cpu_s = self.pools.cpu_seconds() - self._base_cpu_s
         told = self.live.as_dict()
         self.folder.write_live(told)
-        counts = told["counts"]
-        self.reporter.step(
-            self.name, counts["finished"] + counts["failed"], max(1, counts["total"])
-        )
+        self._tell(told)
         self.view.moved(told)
+
+    def _tell(self, told: dict[str, Any]) -> None:
+        """Move the bar on a terminal; elsewhere print a line now and then."""
+        counts = told["counts"]
+        done = counts["finished"] + counts["failed"]
+        if sys.stderr.isatty():
+            self.reporter.step(self.name, done, max(1, counts["total"]))
+        elif time.monotonic() - self._told > TOLD_S or done > self._told_done:
+            self._told, self._told_done = time.monotonic(), done
+            stages = sorted(f"{e['stage']} {e['done']}/{e['total']}" for e in told["running"])
+            self.reporter.say(
+                f"{done} of {counts['total']} units ({counts['failed']} failed), "
+                f"{told['labels']} labels; {'; '.join(stages[:2])}"
+            )
 
     def executor(self, unit: Unit) -> UnitExecutor:
         """Return the executor of a unit's stages."""

@@ -57,6 +57,8 @@ def expand_hosts(entry: str | HostList, base: Path) -> list[HostEntry]:
         HostError: nothing is there.
         SettingsError: the entry makes no sense.
     """
+    from chem.collections import is_collection
+
     if isinstance(entry, HostList):
         return list(_listed(entry, base))
     path = base / Path(entry).expanduser()
@@ -67,10 +69,10 @@ def expand_hosts(entry: str | HostList, base: Path) -> list[HostEntry]:
     bundled = match_name(entry, bundled_files("hosts", ".cif"))
     if bundled is not None:
         return [HostEntry(bundled, bundled)]
+    if is_collection(entry):
+        return _collection(entry)
     if glob.has_magic(entry):
         return _several(sorted(Path(p) for p in glob.glob(str(path), recursive=True)), entry)
-    if ":" in entry and not path.suffix:
-        return _collection(entry)
     from data.bundled import unknown_name
 
     known = bundled_files("hosts", ".cif")
@@ -106,6 +108,7 @@ def _listed(entry: HostList, base: Path) -> Iterator[HostEntry]:
 
 def _rows(entry: HostList, table: Path) -> Iterator[tuple[object, object]]:
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.csv as pa_csv
     import pyarrow.parquet as pq
 
@@ -122,6 +125,8 @@ def _rows(entry: HostList, table: Path) -> Iterator[tuple[object, object]]:
                 f"{table} has no column {column!r}; it has {', '.join(content.column_names)}. "
                 "Name the columns with path_column and id_column."
             )
+    if "verdict" in content.column_names:  # the catalogue of `widomill hosts import`
+        content = content.filter(pc.field("verdict") != "refused")
     if content.num_rows == 0:
         raise HostError(f"{table} lists no hosts.")
     names = content.column(entry.id_column).to_pylist()

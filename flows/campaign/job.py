@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import resource
 import time
@@ -10,12 +11,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from data.errors import RunFolderError
 from data.store import write_json
 from flows.campaign.engine import Engine
 from flows.campaign.folder import CampaignFolder
 from flows.campaign.live import now
 from flows.campaign.lock import claimed
-from flows.campaign.read import Campaign
+from flows.campaign.read import Campaign, check_campaign
+from flows.campaign.settings import CampaignSettings
 from flows.campaign.units import Unit, units_of, write_units
 from flows.campaign.view import CampaignView, PlainView
 from flows.console import Reporter
@@ -111,6 +114,30 @@ def write_plan(campaign: Campaign, folder: CampaignFolder, units: list[Unit]) ->
 
 def close_campaign(folder: CampaignFolder) -> None:
     """Write the results of all units as one table, and the report."""
+    from flows.campaign.export import export
+    from flows.campaign_report import write_campaign_report
+
+    export(folder, "parquet", folder.path)
+    write_campaign_report(folder)
+
+
+def reopen(folder: Path) -> Campaign:
+    """Return the campaign of a folder, from what was written when it was last run.
+
+    Raises:
+        RunFolderError: it holds no campaign.
+        CampaignFileError: what it refers to is no longer there.
+    """
+    opened = CampaignFolder(folder).require()
+    path = opened.path / "campaign.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        settings = CampaignSettings.model_validate({**content, "out": str(opened.path)})
+    except (OSError, ValueError, KeyError) as error:
+        raise RunFolderError(
+            f"Cannot read {path}: {' '.join(str(error).split())}. Run the campaign file again."
+        ) from error
+    return check_campaign(settings, opened.path)
 
 
 def _waiting(folder: CampaignFolder, units: list[Unit], retry_failed: bool) -> list[Unit]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +12,10 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from data.bundled import bundled_files, match_name
 from data.errors import CampaignFileError, InputError, SettingsError
 from flows.campaign.hosts import HostEntry, expand_hosts
-from flows.campaign.settings import CampaignSettings, ReferencePart
+from flows.campaign.settings import CampaignSettings, HostList, ReferencePart
 
 LARGEST_FILE_BYTES = 10_000_000
 MOST_NODES = 1_000_000
@@ -57,8 +60,7 @@ def read_campaign(path: Path, **changed: Any) -> Campaign:
         CampaignFileError: it cannot be used; the message lists every problem with its line.
     """
     path = Path(path).expanduser().absolute()
-    node = _compose(path)
-    content = yaml.SafeLoader("").construct_document(node)
+    node, content = _compose(path)
     if not isinstance(content, dict):
         raise CampaignFileError(
             f"{path} holds no mapping of settings. `widomill campaign new` writes an example."
@@ -68,6 +70,7 @@ def read_campaign(path: Path, **changed: Any) -> Campaign:
         settings = CampaignSettings.model_validate(content)
     except ValidationError as error:
         problems = [_Problem(tuple(e["loc"]), _words(e)) for e in error.errors()]
+        problems += _further(content, problems, path.parent)
         raise _listed(path, problems, node) from error
     return check_campaign(settings, path.parent, lambda found: _listed(path, found, node))
 
@@ -98,11 +101,29 @@ def check_campaign(
     _try(problems, ("cluster",), _check_cluster, settings)
     if problems:
         raise (raised or (lambda found: _listed(None, found, None)))(problems)
-    folder = Path(settings.out or Path("campaigns") / settings.name).expanduser()
-    return Campaign(settings, base / folder, hosts)
+    return Campaign(settings, Path(settings.out), hosts)
 
 
-def _compose(path: Path) -> yaml.Node:
+def _further(content: dict[str, Any], known: list[_Problem], base: Path) -> list[_Problem]:
+    """Return what is wrong with the fields whose form is right."""
+    bad = {p.where[0] for p in known if p.where}
+    rest = {name: value for name, value in content.items() if name not in bad}
+    stand_in = {"name": "campaign", "hosts": ("SOD",), "guests": ("Ar",)}
+    found: list[_Problem] = []
+
+    def collect(problems: Sequence[_Problem]) -> CampaignFileError:
+        found.extend(p for p in problems if p.where[0] not in bad and p.where[0] in content)
+        return CampaignFileError("")
+
+    with contextlib.suppress(ValidationError, CampaignFileError):
+        check_campaign(CampaignSettings.model_validate({**stand_in, **rest}), base, collect)
+    if "hosts" in bad:  # patterns have nothing to fit
+        return [p for p in found if p.where[:1] != ("references",) or p.where[2:3] != ("hosts",)]
+    return found
+
+
+def _compose(path: Path) -> tuple[yaml.Node, Any]:
+    """Return a YAML file as nodes, which know their lines, and as plain values."""
     try:
         if path.stat().st_size > LARGEST_FILE_BYTES:
             raise CampaignFileError(
@@ -111,6 +132,8 @@ def _compose(path: Path) -> yaml.Node:
             )
         text = path.read_text(encoding="utf-8-sig")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+        _refuse_excess(path, node)
+        return node, yaml.SafeLoader("").construct_document(node)
     except OSError as error:
         raise CampaignFileError(f"{path} cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
@@ -118,11 +141,20 @@ def _compose(path: Path) -> yaml.Node:
         place = f", line {mark.line + 1}" if mark else ""
         reason = getattr(error, "problem", None) or type(error).__name__
         raise CampaignFileError(f"{path}{place}: not valid YAML ({reason}).") from error
+
+
+def _refuse_excess(path: Path, node: yaml.Node | None) -> None:
     if node is None:
         raise CampaignFileError(f"{path} is empty. `widomill campaign new` writes an example.")
     if _size(node, {}) > MOST_NODES:
         raise CampaignFileError(f"{path} expands to over {MOST_NODES:,} values; refused.")
-    return node
+    if isinstance(node, yaml.MappingNode):
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for k, (key, _) in enumerate(node.value):
+            if key.value in names[:k]:
+                raise CampaignFileError(
+                    f"{path}, line {key.start_mark.line + 1}: {key.value} is given twice."
+                )
 
 
 def _size(node: yaml.Node, known: dict[int, int]) -> int:
@@ -209,14 +241,27 @@ def _absolute(settings: CampaignSettings, base: Path) -> CampaignSettings:
         for part in settings.references
     )
     cluster = settings.cluster
+    folder = base / Path(settings.out or Path("campaigns") / settings.name).expanduser()
     return settings.model_copy(
         update={
+            "out": str(folder),
+            "hosts": tuple(_absolute_host(entry, base) for entry in settings.hosts),
             "classical": classical.model_copy(update=found),
             "guests": tuple(beside(g) for g in settings.guests),
             "references": references,
             "cluster": beside(cluster) if isinstance(cluster, str) else cluster,
         }
     )
+
+
+def _absolute_host(entry: str | HostList, base: Path) -> str | HostList:
+    if isinstance(entry, HostList):
+        table = str(base / Path(entry.list).expanduser())
+        return entry.model_copy(update={"list": table})
+    path = base / Path(entry).expanduser()
+    named = match_name(entry, bundled_files("hosts", ".cif")) or ":" in entry
+    is_pattern = glob.has_magic(entry) and not named
+    return str(path) if path.exists() or is_pattern else entry
 
 
 def _hosts(

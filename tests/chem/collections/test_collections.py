@@ -91,7 +91,7 @@ def test_a_half_unpacked_folder_is_not_used(package):
     (path.parent / "collection.json").unlink()
     path.unlink()
     assert len(expand_collection("tiny:one", package)) == 5
-    assert not list(package.glob(".*"))
+    assert not list(package.rglob(".*"))
 
 
 def test_a_damaged_archive_is_said(package, tmp_path):
