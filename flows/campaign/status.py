@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,9 @@ from flows.campaign.folder import SILENT_S, CampaignFolder
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-REFRESH_S = 2.0
+    from flows.campaign.units import Unit
+
+REFRESH_S = 3.0
 STATES = ("finished", "failed", "running", "waiting")
 MOST_FAILURES = 5
 MOST_RUNNING = 12
@@ -59,28 +62,33 @@ class CampaignStatus:
         return self.counts["finished"] + self.counts["failed"] >= self.counts["total"]
 
 
-def status(folder: CampaignFolder) -> CampaignStatus:
+def status(folder: CampaignFolder, units: Sequence[Unit] | None = None) -> CampaignStatus:
     """Return where a campaign stands, from its files.
+
+    Args:
+        folder: the campaign.
+        units: its plan, where it has been read before; it does not change while an engine runs.
 
     Raises:
         RunFolderError: the folder is no campaign.
     """
-    units = folder.require().units()
-    states = folder.states(units)
+    planned = list(folder.require().units() if units is None else units)
+    states = folder.states(planned)
     live = folder.live()
     alive = bool(live) and not live.get("ended") and _silent_s(folder) <= SILENT_S
-    usage = folder.usage()
+    usage = shares(folder.usage())
     session = live if alive else {}
     levels: dict[str, list[str]] = {}
-    for unit in units:
+    for unit in planned:
         levels.setdefault(unit.level, []).append(states[unit.id])
-    failures = sorted(folder.failures(), key=lambda f: f.when, reverse=True)
+    found = [folder.failure(unit) for unit in planned if states[unit.id] == "failed"]
+    failures = sorted((f for f in found if f), key=lambda f: f.when, reverse=True)
     return CampaignStatus(
         folder=str(folder.path),
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         alive=alive,
         counts=_counts(list(states.values())),
-        levels={name: _counts(found) for name, found in levels.items()},
+        levels={name: _counts(own) for name, own in levels.items()},
         running=session.get("running", []),
         labels=int(session.get("labels", usage.get("labels", 0)) or 0),
         rates=session.get("rates", {}),
@@ -89,6 +97,29 @@ def status(folder: CampaignFolder) -> CampaignStatus:
         left_s=session.get("left_s"),
         failures=[asdict(f) for f in failures],
     )
+
+
+def shares(usage: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a campaign has used with the shares of all its sessions together.
+
+    Args:
+        usage: as in usage.json.
+
+    Returns:
+        Its numbers, ``busy_share`` of the workers' time and ``orchestration_share`` of the CPU.
+    """
+    found: dict[str, Any] = {k: v for k, v in usage.items() if isinstance(v, int | float)}
+    sessions = [s for s in usage.get("sessions", []) if s.get("cpu_s")]
+    cpu_s = sum(s["cpu_s"] for s in sessions)
+    if cpu_s:
+        held_s = sum(s["cpu_s"] / s["busy_share"] for s in sessions if s["busy_share"])
+        own_s = sum(
+            s["cpu_s"] * s["orchestration_share"] / (1.0 - s["orchestration_share"])
+            for s in sessions
+        )
+        found |= {"busy_share": cpu_s / held_s if held_s else None}
+        found |= {"orchestration_share": own_s / (own_s + cpu_s)}
+    return found
 
 
 def _counts(states: list[str]) -> dict[str, int]:
@@ -127,20 +158,23 @@ def show_status(path: Path, *, watch: bool = False, console: Console | None = No
     from flows.campaign.status_table import render
 
     out = console or Console(highlight=False)
-    folder = CampaignFolder(path)
-    now = status(folder)
+    folder = CampaignFolder(path).require()
+    units = folder.units()
+    now = status(folder, units)
     if not (watch and now.alive and out.is_terminal):
         out.print(render(now))
         while watch and now.alive:  # no terminal: a line when something has changed
             time.sleep(REFRESH_S)
-            before, now = now, status(folder)
+            before, now = now, status(folder, units)
             if now.counts != before.counts:
                 out.print(_line(now))
         return
-    _watch(folder, now, out)
+    _watch(folder, units, now, out)
 
 
-def _watch(folder: CampaignFolder, now: CampaignStatus, console: Console) -> None:
+def _watch(
+    folder: CampaignFolder, units: Sequence[Unit], now: CampaignStatus, console: Console
+) -> None:
     from rich.live import Live
 
     from flows.campaign.status_table import render
@@ -151,7 +185,7 @@ def _watch(folder: CampaignFolder, now: CampaignStatus, console: Console) -> Non
     with Live(table(), console=console, auto_refresh=False) as shown:
         while now.alive and not now.done:
             time.sleep(REFRESH_S)
-            now = status(folder)
+            now = status(folder, units)
             shown.update(table(), refresh=True)
 
 

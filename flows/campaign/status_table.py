@@ -108,10 +108,7 @@ def _running(entries: list[dict[str, Any]]) -> Table:
         table.add_column(name, header_style="dim", justify="right" if name == "labels" else "left")
     for entry in entries[:MOST_RUNNING]:
         table.add_row(
-            Text(str(entry["host"])),
-            Text(str(entry["guest"])),
-            Text(str(entry["level"])),
-            Text(str(entry.get("stage", ""))),
+            *(Text(_printable(entry[k])) for k in ("host", "guest", "level", "stage")),
             _stage_bar(entry.get("done", 0), entry.get("total", 0)),
             count(entry["labels"]) if entry.get("labels") else "",
         )
@@ -129,6 +126,11 @@ def _stage_bar(done: int, total: int) -> Text:
     return Text("█" * cells + "░" * (STAGE_BAR - cells) + f" {done} of {total}", style="blue")
 
 
+def _printable(text: object) -> str:
+    """Return text without the signs that steer a terminal."""
+    return "".join(c if c.isprintable() else " " for c in str(text))
+
+
 def _failures(failures: list[dict[str, Any]]) -> Table:
     from rich.table import Table
     from rich.text import Text
@@ -140,7 +142,8 @@ def _failures(failures: list[dict[str, Any]]) -> Table:
         )
     for failure in failures[:MOST_FAILURES]:
         words = f"{failure['error']}: {failure['reason']}".splitlines()[0]
-        table.add_row(*(Text(str(failure[k])) for k in ("host_id", "guest", "level")), Text(words))
+        named = [failure[k] for k in ("host_id", "guest", "level")]
+        table.add_row(*(Text(_printable(word)) for word in (*named, words)))
     if len(failures) > MOST_FAILURES:
         table.add_row(Text(f"and {len(failures) - MOST_FAILURES} more", style="dim"))
     return table
