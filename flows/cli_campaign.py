@@ -130,16 +130,17 @@ def export(
     folder: Folder,
     format: Annotated[str, typer.Option(help="parquet | csv | aif | xyz")] = "csv",
     out: Annotated[
-        Path | None, typer.Option(help="where to write", show_default="DIR/export")
+        Path | None, typer.Option(help="file or folder to write", show_default="DIR/export/...")
     ] = None,
 ) -> None:
     """Write the results as a table or as AIF files, or the labels as extended XYZ."""
     from flows.campaign.export import export as export_as
     from flows.campaign.folder import CampaignFolder
 
-    opened = CampaignFolder(folder).require()
-    for path in export_as(opened, format, out or opened.path / "export"):
-        typer.echo(path)
+    record = export_as(CampaignFolder(folder).require(), format, out)
+    typer.echo(f"{record.rows} rows in {record.path}")
+    for told in record.left_out:
+        typer.echo(f"left out: {told}", err=True)
 
 
 def _run(checked: Campaign, retry_failed: bool, orchestration: bool, json_output: bool) -> None:

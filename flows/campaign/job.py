@@ -117,7 +117,8 @@ def close_campaign(folder: CampaignFolder) -> None:
     from flows.campaign.export import export
     from flows.campaign_report import write_campaign_report
 
-    export(folder, "parquet", folder.path)
+    if "finished" in folder.states(folder.units()).values():
+        export(folder, "parquet", folder.path / "results.parquet")
     write_campaign_report(folder)
 
 

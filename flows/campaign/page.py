@@ -182,7 +182,9 @@ class CampaignPage:
         if self._folder.report_path.is_file():
             text += f"- report [{self._folder.report_path}]({self._folder.report_path.as_uri()})\n"
         text += "- each unit: `runs/UNIT/report.html`, `result.json`, `labels/`\n"
-        return Piece("markdown", artifact_key(self._name, "now"), text, "Where it stands, and files")
+        return Piece(
+            "markdown", artifact_key(self._name, "now"), text, "Where it stands, and files"
+        )
 
     def _given_up(self) -> Piece:
         failures = sorted(self._failures.values(), key=lambda f: (f.host_id, f.guest, f.level))
