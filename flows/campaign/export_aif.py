@@ -73,7 +73,7 @@ def _items(result: dict[str, Any], when: datetime) -> list[tuple[str, object]]:
 
     level = result["reference"]
     classical = result["rounds"] == 0
-    model = f"force field {result['force_field']}" if classical else f"{level}, no force field"
+    model = f"force field {result['force_field']}" if classical else level
     low, high = result["henry_ci95"]
     return [
         ("_audit_aif_version", DICTIONARY),

@@ -150,7 +150,7 @@ def test_xyz_holds_every_label_where_it_was_computed(
     host = read(finished.runs / unit.id / "host.cif")
     guest = load_guest("CH4", load_force_field("UFF"))
     for frame in frames:
-        label = labels[frame.info["label_key"]]
+        label = labels[frame.info["label_key"].removeprefix("label-")]
         assert frame.info["status"] == label["status"]
         assert frame.info[ENERGY] * EV_KJ_PER_MOL == pytest.approx(label["energy_kj_per_mol"])
         assert frame.info["units"] == "eV angstrom"
