@@ -132,7 +132,6 @@ def main() -> None:
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]),
         "WIDOMILL_LABELS": "off",
-        "WIDOMILL_CACHE": str(folder / "cache"),
     }
     began = time.monotonic()
     command = [sys.executable, "-c", "from flows.cli import main; main()", "campaign", "run"]
