@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data.label_store import LabelStore
+from data.records import content_hash
 from data.schemas import LABELS, PLACEMENT_COLUMNS
 from data.store import read_columns, read_rows, write_rows
 from tasks.context import load_context, reference_level
@@ -154,3 +155,27 @@ def read_labels(run_dir: str, rounds: Sequence[int]) -> dict[str, np.ndarray]:
     if not parts:
         return {field.name: np.zeros(0) for field in LABELS}
     return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+
+
+def misplaced_labels(path: Path) -> int:
+    """Return how many labels of a chunk do not carry the key of their own placement."""
+    rows = read_columns(path)
+    places = np.stack([rows[name] for name in PLACEMENT_COLUMNS], axis=1)
+    keys = zip(rows["reference_key"], rows["host_hash"], rows["guest_hash"], strict=True)
+    return sum(
+        key not in ("", label_key(reference, content_hash(host, guest), place))
+        for key, (reference, host, guest), place in zip(
+            rows["label_key"], keys, places, strict=True
+        )
+    )
+
+
+def label_key(reference_key: str, system_hash: str, placement: np.ndarray) -> str:
+    """Return the content address of a label.
+
+    Args:
+        reference_key: hash of the reference level.
+        system_hash: hash of host and guest.
+        placement: (7,) fractional position and quaternion.
+    """
+    return content_hash(reference_key, system_hash, np.asarray(placement, dtype=np.float64))
