@@ -14,6 +14,7 @@ from slurm_node import missing  # noqa: E402
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(1800),
     pytest.mark.skipif(bool(missing()), reason=f"no Slurm here: {missing()}"),
 ]
 
@@ -24,7 +25,7 @@ def test_slurm(part: str) -> None:
         [sys.executable, str(FOLDER / "slurm.py"), "--part", part],
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=1700,
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
