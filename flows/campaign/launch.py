@@ -40,7 +40,7 @@ def launch_campaign(
         # The flow gets settings whose paths are absolute: it may run in another folder.
         settings = campaign.settings.model_copy(update={"out": str(campaign.folder)})
         with _server_may_leave(campaign) as ended:
-            told: Any = flow(settings, None, retry_failed, wait=False)  # type: ignore[func-returns-value]
+            told: Any = flow(settings, None, retry_failed, wait=False)
             ended.append(CampaignSummary(**told))
     return ended[0]
 
