@@ -38,6 +38,7 @@ from flows.cli_options import (
     TrustModelFile,
     Workers,
 )
+from flows.cli_ui import ui
 from flows.cli_upgrade import register as register_upgrade
 
 app = typer.Typer(
@@ -275,6 +276,7 @@ app.add_typer(models)
 app.add_typer(hosts)
 app.add_typer(campaign)
 app.add_typer(cluster_commands)
+app.add_typer(ui)
 
 
 def main() -> None:
