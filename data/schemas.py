@@ -23,6 +23,23 @@ def _schema(table: str, description: str, fields: list[pa.Field]) -> pa.Schema:
     )
 
 
+def column(name: str, kind: str, unit: str, description: str) -> pa.Field:
+    """Return a field of a table whose columns are known only when it is written.
+
+    Args:
+        name: of the column.
+        kind: alias of an Arrow type, such as "float64".
+        unit: "1" where there is none.
+        description: what it means.
+    """
+    return _field(name, pa.type_for_alias(kind), unit, description)
+
+
+def table_schema(table: str, description: str, fields: list[pa.Field]) -> pa.Schema:
+    """Return the schema of such a table."""
+    return _schema(table, description, fields)
+
+
 _PLACEMENT = [
     _field("frac_x", pa.float64(), "1", "fractional x of the guest's centre of mass"),
     _field("frac_y", pa.float64(), "1", "fractional y of the guest's centre of mass"),
