@@ -19,7 +19,7 @@ from flows.report import words
 if TYPE_CHECKING:
     from flows.campaign.folder import CampaignFolder
 
-SCRIPTS = ("numbers.js", "plot.js", "table.js", "answers.js", "page.js")
+SCRIPTS = ("numbers.js", "plot.js", "table.js", "answers.js", "screening.js", "page.js")
 STATES = ("finished", "failed", "running", "waiting")
 PROVENANCES_READ = 500
 
@@ -131,8 +131,16 @@ def screening(folder: CampaignFolder) -> dict[str, Any] | None:
     columns = []
     for field in schema:
         unit = (field.metadata or {}).get(b"unit", b"").decode()
-        number = str(field.type) in ("double", "float", "int32", "int64")
-        columns.append({"name": field.name, "unit": unit if unit != "1" else "", "number": number})
+        kind = str(field.type)
+        columns.append(
+            {
+                "name": field.name,
+                "unit": unit if unit != "1" else "",
+                "words": (field.metadata or {}).get(b"description", b"").decode(),
+                "number": kind in ("double", "float", "int32", "int64"),
+                "whole": kind.startswith("int"),
+            }
+        )
     rows = [[_cell(row[name]) for name in schema.names] for row in read_rows(path)]
     return {"columns": columns, "rows": rows}
 

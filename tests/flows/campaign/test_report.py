@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from chem.selectivity import selectivity_of_results
+from data.schemas import column, table_schema
 from data.store import write_rows
 from flows.campaign.folder import CampaignFolder
 from flows.campaign.units import Unit, write_units
@@ -138,16 +139,32 @@ def test_the_map_knows_what_was_labelled(page: Path) -> None:
 
 
 def test_a_ranking_of_a_screen_is_shown(finished: CampaignFolder, tmp_path: Path) -> None:
-    import pyarrow as pa
-
     folder = linked(finished, tmp_path)
-    unit = {"unit": "mol/(kg Pa)", "description": "x"}
-    fields = [pa.field("host", pa.string()), pa.field("rank", pa.int64())]
-    schema = pa.schema([*fields, pa.field("henry", pa.float64(), metadata=unit)])
-    write_rows(folder.path / "ranking.parquet", [{"host": "a", "rank": 1, "henry": 2.5}], schema)
-    data = data_of(write_campaign_report(folder))
-    assert data["screening"]["rows"] == [["a", 1, 2.5]]
-    assert data["screening"]["columns"][2]["unit"] == "mol/(kg Pa)"
+    unit = "mol/(kg Pa)"
+    fields = [
+        column("rank", "int32", "1", "place"),
+        column("host", "string", "", "host"),
+        column("probability", "float64", "1", "of being among the top k"),
+        *[column(f"henry{end}", "float64", unit, "believed") for end in ("", "_low", "_high")],
+    ]
+    hosts = [("a", 1, 0.97, 2.5e-3), ("<b>b</b>", 2, 0.5, 1e-3), ("c", 3, None, 3e-6)]
+    rows = [
+        {"host": host, "rank": rank, "probability": chance, "henry": henry}
+        | {"henry_low": henry / 2, "henry_high": henry * 2}
+        for host, rank, chance, henry in hosts
+    ]
+    write_rows(folder.path / "ranking.parquet", rows, table_schema("ranking", "A screen.", fields))
+    page = write_campaign_report(folder)
+    screening = data_of(page)["screening"]
+    assert screening["rows"][0] == [1, "a", 0.97, 2.5e-3, 1.25e-3, 5e-3]
+    assert screening["columns"][3]["unit"] == unit
+    if CHROMIUM:
+        drawn = drawn_by_browser(page, tmp_path)
+        part = drawn[drawn.index('id="screening-picture"') : drawn.index('id="ranks"')]
+        assert part.count("<circle") == 3
+        assert "1.25 \u00d7 10⁻³ to 5.00 \u00d7 10⁻³" in part
+        assert "97 %" in part
+        assert "&lt;b&gt;b&lt;/b&gt;" in part
 
 
 def many(finished: CampaignFolder, path: Path) -> CampaignFolder:
