@@ -111,9 +111,15 @@ def status(
     json_output: JsonOutput = False,
 ) -> None:
     """Show how far a campaign is."""
-    from flows.campaign.status import show_status
+    from flows.campaign.folder import CampaignFolder
+    from flows.campaign.status import as_json, show_status
+    from flows.campaign.status import status as status_of
 
-    show_status(folder, watch=watch, as_json=json_output)
+    if json_output:
+        now = status_of(CampaignFolder(folder).require())
+        typer.echo(json.dumps(as_json(now), allow_nan=False))
+    else:
+        show_status(folder, watch=watch)
 
 
 @campaign.command()

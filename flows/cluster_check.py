@@ -147,7 +147,7 @@ def _silent(name: str, cluster: AnyCluster, where: str, timeout_s: float) -> str
         return (
             f"{began}. Either the job still waits in the queue (`{_STATUS_COMMANDS[cluster.kind]}` "
             "says; wait longer with --timeout), or it ran and its worker could not reach this "
-            f"machine: see its output in {JOB_FOLDER}, and `interface` and ports in docs/clusters.md."
+            f"machine: see its output in {JOB_FOLDER}, and docs/clusters.md (interface, ports)."
         )
     if isinstance(cluster, ExistingScheduler):
         asks = f" that has {', '.join(cluster.resources)}" if cluster.resources else ""

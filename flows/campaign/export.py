@@ -43,10 +43,14 @@ def export(folder: CampaignFolder, format: str, out: Path | None = None) -> Expo
         format: parquet (one table, schema ``campaign_results``), csv (the same, units in the
             header), aif (one Adsorption Information File per unit and temperature) or xyz (one
             extended XYZ file of labels per reference unit).
-        out: file (parquet, csv) or folder (aif, xyz); default: under the campaign's ``export/``.
+        out: file (parquet, csv; in a folder that exists a name is chosen) or folder (aif, xyz);
+            default: under the campaign's ``export/``.
+
+    Returns:
+        What was written; with no rows an empty table, or no files.
 
     Raises:
-        SettingsError: there is no such format, or nothing to write.
+        SettingsError: there is no such format.
         RunFolderError: the folder is no campaign, or a file in it is damaged.
     """
     from flows.campaign.export_aif import write_aif
@@ -61,16 +65,10 @@ def export(folder: CampaignFolder, format: str, out: Path | None = None) -> Expo
     if format not in writers:
         raise SettingsError(f"There is no format {format!r}. Formats: {', '.join(FORMATS)}.")
     name, write = writers[format]
-    record = write(folder.require(), Path(out) if out else folder.path / "export" / name)
-    if not record.rows:
-        raise SettingsError(f"{folder.path}: {_nothing(format)}")
-    return record
-
-
-def _nothing(format: str) -> str:
-    if format == "xyz":
-        return "no unit with a reference has labels yet; nothing was written."
-    return "no unit has an answer yet; nothing was written."
+    path = Path(out).expanduser() if out else folder.path / "export" / name
+    if format in ("parquet", "csv") and path.is_dir():
+        path /= name
+    return write(folder.require(), path)
 
 
 def flat(result: dict[str, Any]) -> dict[str, Any]:
@@ -92,8 +90,7 @@ def _rows(folder: CampaignFolder) -> Iterator[dict[str, Any]]:
 
 def _write_parquet(folder: CampaignFolder, path: Path) -> ExportRecord:
     rows = list(_rows(folder))
-    if rows:
-        write_rows(path, rows, CAMPAIGN_RESULTS)
+    write_rows(path, rows, CAMPAIGN_RESULTS)
     return ExportRecord(path, 1, len(rows))
 
 
@@ -118,8 +115,7 @@ def _write_csv(folder: CampaignFolder, path: Path) -> ExportRecord:
         with open(temporary, "w", encoding="utf-8", newline="") as handle:
             write(handle)
 
-    if any(True for _ in _rows(folder)):
-        write_atomically(path, fill)
+    write_atomically(path, fill)
     return ExportRecord(path, 1, count)
 
 

@@ -11,6 +11,7 @@ References:
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,7 +73,7 @@ def _items(result: dict[str, Any], when: datetime) -> list[tuple[str, object]]:
 
     level = result["reference"]
     classical = result["rounds"] == 0
-    model = f"force field {result['force_field']}" if classical else f"{level}, no force field"
+    model = f"force field {result['force_field']}" if classical else level
     low, high = result["henry_ci95"]
     return [
         ("_audit_aif_version", DICTIONARY),
@@ -130,14 +131,15 @@ def _loop(henry: float, relative_error: float | None) -> list[str]:
 
 
 def value(content: object) -> str:
-    """Return a value as CIF text: numbers bare, text quoted, nothing as ``?``."""
+    """Return a value as CIF 1.1 text: numbers bare, text quoted and ASCII, nothing as ``?``."""
     if content is None:
         return "?"
     if isinstance(content, int | float):
         return repr(content)
-    text = "\n".join(str(content).splitlines())
+    plain_text = unicodedata.normalize("NFKD", str(content)).encode("ascii", "replace").decode()
+    text = "\n".join(plain_text.splitlines())
     if "\n" not in text:
         for quote in "'\"":
             if quote not in text:
                 return f"{quote}{text}{quote}"
-    return "\n;" + text.replace("\n;", "\n ;") + "\n;"
+    return "\n;" + text.replace("\n;", "\n\\;") + "\n;"

@@ -106,8 +106,9 @@ def _frame(row: dict[str, Any], cell: LabelCell, guest: Guest, names: dict[str, 
 def _info(row: dict[str, Any]) -> dict[str, Any]:
     """Return what a label says, in eV; energy and forces only where it has them."""
     info = {
-        "label_key": row["label_key"],
-        "reference_key": row["reference_key"],
+        # A hash such as 12e45 alone would be read back as a number.
+        "label_key": f"label-{row['label_key']}",
+        "reference_key": f"reference-{row['reference_key']}",
         "status": row["status"],
         "round": row["round"],
         "seconds": row["seconds"],

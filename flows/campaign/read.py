@@ -132,6 +132,8 @@ def _compose(path: Path) -> tuple[yaml.Node, Any]:
             )
         text = path.read_text(encoding="utf-8-sig")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is None:
+            raise CampaignFileError(f"{path} is empty. `widomill campaign new` writes an example.")
         _refuse_excess(path, node)
         return node, yaml.SafeLoader("").construct_document(node)
     except OSError as error:
@@ -143,9 +145,7 @@ def _compose(path: Path) -> tuple[yaml.Node, Any]:
         raise CampaignFileError(f"{path}{place}: not valid YAML ({reason}).") from error
 
 
-def _refuse_excess(path: Path, node: yaml.Node | None) -> None:
-    if node is None:
-        raise CampaignFileError(f"{path} is empty. `widomill campaign new` writes an example.")
+def _refuse_excess(path: Path, node: yaml.Node) -> None:
     if _size(node, {}) > MOST_NODES:
         raise CampaignFileError(f"{path} expands to over {MOST_NODES:,} values; refused.")
     if isinstance(node, yaml.MappingNode):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from flows.campaign.folder import CampaignFolder
     from ml.host_map import Fingerprint
 
-SITES = 200
+SITES = 100
 FEWEST_HOSTS = 4
 
 

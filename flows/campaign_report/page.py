@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from data.store import plain, read_rows
+from flows.campaign.status import shares
 from flows.campaign_report.columns import Columns, selectivities, short
 from flows.campaign_report.maps import maps
 from flows.report import words
@@ -18,7 +19,7 @@ from flows.report import words
 if TYPE_CHECKING:
     from flows.campaign.folder import CampaignFolder
 
-SCRIPTS = ("numbers.js", "plot.js", "table.js", "answers.js", "page.js")
+SCRIPTS = ("numbers.js", "plot.js", "table.js", "answers.js", "screening.js", "page.js")
 STATES = ("finished", "failed", "running", "waiting")
 PROVENANCES_READ = 500
 
@@ -72,7 +73,7 @@ def content(folder: CampaignFolder) -> dict[str, Any]:
         "reference_s": sum(s or 0.0 for s in columns.units["ref_s"]),
         "wall_s": sum(s or 0.0 for s in columns.units["wall"]),
         "seeds": sorted(columns.seeds),
-        "usage": folder.usage(),
+        "usage": shares(folder.usage()),
         "failures": len(failures),
         "reasons": Counter(f["error"] for f in failures).most_common(),
         "warnings": columns.warnings,
@@ -107,12 +108,16 @@ def _as_row(failure: dict[str, Any]) -> dict[str, Any]:
 
 def name_of(folder: CampaignFolder) -> str:
     """Return the campaign's name: that of its settings, else of its folder."""
-    for path in (folder.path / "campaign.json", folder.path / "settings.json"):
-        try:
-            return str(json.loads(path.read_text(encoding="utf-8"))["name"])
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return folder.path.name
+    return str(_written(folder).get("settings", {}).get("name") or folder.path.name)
+
+
+def _written(folder: CampaignFolder) -> dict[str, Any]:
+    """Return campaign.json, what was last asked for; empty where it is not there."""
+    try:
+        content = json.loads((folder.path / "campaign.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def screening(folder: CampaignFolder) -> dict[str, Any] | None:
@@ -126,8 +131,16 @@ def screening(folder: CampaignFolder) -> dict[str, Any] | None:
     columns = []
     for field in schema:
         unit = (field.metadata or {}).get(b"unit", b"").decode()
-        number = str(field.type) in ("double", "float", "int32", "int64")
-        columns.append({"name": field.name, "unit": unit if unit != "1" else "", "number": number})
+        kind = str(field.type)
+        columns.append(
+            {
+                "name": field.name,
+                "unit": unit if unit != "1" else "",
+                "words": (field.metadata or {}).get(b"description", b"").decode(),
+                "number": kind in ("double", "float", "int32", "int64"),
+                "whole": kind.startswith("int"),
+            }
+        )
     rows = [[_cell(row[name]) for name in schema.names] for row in read_rows(path)]
     return {"columns": columns, "rows": rows}
 

@@ -61,13 +61,6 @@ function wrongs() {
     node("p", { class: "note" }, ...w.units.slice(0, 200).flatMap((k, n) => [n ? ", " : "", node("span", {}, hostLink(k), ` ${D.guests[D.units.guest[k]]}`)]), w.units.length > 200 ? ` and ${count(w.units.length - 200)} more` : ""))));
 }
 
-function screening() {
-  if (!by("screening")) return;
-  const S = D.screening;
-  const columns = S.columns.map((c, k) => ({ name: c.name, unit: c.unit, number: c.number, low: true, value: (r) => r[k], cell: (r) => (c.number ? (Number.isInteger(r[k]) ? count(r[k]) : number(r[k])) : String(r[k] ?? "")) }));
-  table(by("screening"), columns, S.rows, { by: Math.max(0, S.columns.findIndex((c) => c.name === "rank")), down: false });
-}
-
 const choose = (id, names, key, change) => {
   const place = by(id);
   if (!place) return;
@@ -92,7 +85,7 @@ function start() {
   choose("layout", [["pca", "PCA"], ...(D.maps.some((m) => m.ux) ? [["umap", "UMAP"]] : [])], "layout", coverage);
   let waiting = null;
   by("words").addEventListener("input", (event) => { state.words = event.target.value.trim().toLowerCase(); clearTimeout(waiting); waiting = setTimeout(all, 120); });
-  all(); budget(); wrongs(); screening();
+  all(); budget(); wrongs(); if (D.screening) screening();
   document.body.dataset.drawn = "yes";
 }
 

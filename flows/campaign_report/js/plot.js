@@ -1,7 +1,7 @@
 // One kind of picture: points with intervals on two axes, a word on hover, drag to zoom.
 const FRAME = { width: 860, height: 470, left: 74, right: 18, top: 14, bottom: 50 };
 const STOPS = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 211, 37]];
-const FEW_NAMED = 24;
+const FEW_NAMED = 40;
 const bubble = node("div", { class: "bubble", role: "status" });
 
 function shade(t) {
@@ -118,12 +118,22 @@ function points(spec, raw, sx, sy, inside) {
   for (const [key, parts] of Object.entries(bars)) if (parts.length) inside.append(shape("path", { d: parts.join(""), class: `bars ${key}` }));
   drawn.sort((a, b) => Boolean(a.p.chosen || a.p.large) - Boolean(b.p.chosen || b.p.large));
   for (const { dot } of drawn) inside.append(dot);
-  for (const { p, x, y } of drawn) {
-    if (!p.chosen && (drawn.length > FEW_NAMED || p.unnamed)) continue;
-    const late = x > FRAME.width - 130;
-    inside.append(shape("text", { x: x + (late ? -8 : 8), y: y - 6, class: `name${late ? " end" : ""}` }, p.title));
-  }
+  names(drawn, inside);
   return drawn;
+}
+
+// Names beside few points, each where it covers no other name and no point; else none.
+function names(drawn, inside) {
+  const taken = drawn.map(({ x, y }) => [x - 4, y - 4, x + 4, y + 4]);
+  const free = (box) => box[0] > FRAME.left && box[2] < FRAME.width - FRAME.right && box[1] > FRAME.top && box[3] < FRAME.height - FRAME.bottom && taken.every((t) => box[2] < t[0] || box[0] > t[2] || box[3] < t[1] || box[1] > t[3]);
+  for (const { p, x, y } of [...drawn].reverse()) {
+    if (!p.chosen && (drawn.length > FEW_NAMED || p.unnamed)) continue;
+    const wide = 6.3 * p.title.length, boxes = [[8, -13], [8, 2], [-8 - wide, -13], [-8 - wide, 2], [8, -5.5], [-8 - wide, -5.5]].map(([dx, dy]) => [x + dx, y + dy, x + dx + wide, y + dy + 11]);
+    const box = boxes.find(free) || (p.chosen && boxes[0]);
+    if (!box) continue;
+    taken.push(box);
+    inside.append(shape("text", { x: box[0], y: box[1] + 9, class: "name" }, p.title));
+  }
 }
 
 function legend(spec) {

@@ -12,10 +12,10 @@ function table(place, columns, rows, options = {}) {
   };
   const draw = () => {
     const sorted = [...rows].sort(compare);
-    const head = node("tr", {}, ...columns.map((c, k) => node("th", { class: c.number ? "n" : "", "aria-sort": k === by ? (down ? "descending" : "ascending") : "none" },
+    const head = node("tr", {}, ...columns.map((c, k) => c.hidden ? null : node("th", { class: c.number ? "n" : "", title: c.title, "aria-sort": k === by ? (down ? "descending" : "ascending") : "none" },
       node("button", { type: "button", on: { click: () => { down = k === by ? !down : Boolean(c.number && !c.low); by = k; draw(); } } }, ...set(c.name), c.unit ? node("small", {}, ` ${c.unit}`) : null, k === by ? node("span", { class: "arrow" }, down ? " ▾" : " ▴") : null))));
     if (options.shown) options.shown(sorted.slice(0, most));
-    const body = sorted.slice(0, most).map((row, k) => node("tr", { class: row.chosen ? "chosen" : "" }, ...columns.map((c) => node("td", { class: c.number ? "n" : c.wrap ? "wrap" : "" }, c.cell ? c.cell(row, k) : String(c.value(row) ?? "")))));
+    const body = sorted.slice(0, most).map((row, k) => node("tr", { class: row.chosen ? "chosen" : "" }, ...columns.map((c) => c.hidden ? null : node("td", { class: c.number ? "n" : c.wrap ? "wrap" : "" }, c.cell ? c.cell(row, k) : String(c.value(row) ?? "")))));
     const foot = node("p", { class: "note tools" }, `${Math.min(most, rows.length).toLocaleString("en")} of ${rows.length.toLocaleString("en")} rows `);
     if (rows.length > most) foot.append(button("more", () => { most *= 4; draw(); }), button("all", () => { most = Infinity; draw(); }));
     foot.append(button("copy as CSV", (event) => copy(event.target, csv(columns, sorted))));
