@@ -49,7 +49,11 @@ def judge(kind: str, path: Path) -> Outcome:
         place = error.__traceback__
         while place is not None and place.tb_next is not None:
             place = place.tb_next
-        where = "" if place is None else f"{Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}"
+        where = (
+            ""
+            if place is None
+            else f"{Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}"
+        )
         return Outcome(False, f"traceback {type(error).__name__}", f"{where}: {str(error)[:200]}")
     return Outcome(True, "record")
 
@@ -162,7 +166,9 @@ def read_force_field(path: Path) -> None:
 def _lennard_jones(epsilon: float, sigma: float, what: str) -> None:
     _finite([epsilon, sigma], what)
     check(not isinstance(epsilon, bool) and not isinstance(sigma, bool), f"{what} is a truth value")
-    check(epsilon >= 0 and sigma >= 0 and (sigma > 0 or epsilon == 0), f"{what}: {epsilon}, {sigma}")
+    check(
+        epsilon >= 0 and sigma >= 0 and (sigma > 0 or epsilon == 0), f"{what}: {epsilon}, {sigma}"
+    )
     check(sigma <= 100.0, f"{what}: sigma {sigma:g}")
 
 
@@ -198,8 +204,16 @@ def read_charges(path: Path) -> None:
     host = Host(
         "dirty",
         10.0 * np.eye(3),
-        np.array([[0.1, 0.2, 0.3], [0.28, 0.2, 0.3], [0.4, 0.2, 0.31], [0.4, 0.32, 0.31],
-                  [0.48, 0.34, 0.3], [0.1, 0.2, 0.48]]),  # fmt: skip
+        np.array(
+            [
+                [0.1, 0.2, 0.3],
+                [0.28, 0.2, 0.3],
+                [0.4, 0.2, 0.31],
+                [0.4, 0.32, 0.31],
+                [0.48, 0.34, 0.3],
+                [0.1, 0.2, 0.48],
+            ]
+        ),
         ("Zn", "O", "C", "N", "H", "Cl"),
         ("Zn1", "O1", "C1", "N1", "H1", "Cl1"),
     )
