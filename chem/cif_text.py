@@ -9,9 +9,9 @@ from data.errors import StructureError
 LARGEST_FILE_BYTES = 100_000_000
 LARGEST_TEXT = 10_000_000
 """Letters that are split into tokens, some 50,000 atoms; long text fields do not count."""
-LONGFOREIGN = "~"
+FOREIGN = "~"
 """Stands for letters beyond ASCII, which the tokeniser would drop: a minus sign, say."""
-_FIELD = 10_000
+LONG_FIELD = 10_000
 """Text fields longer than this (reflections, refinement logs) are dropped."""
 _FIELD = re.compile(r"^;.*?^;", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(r"^\s*data_(\S*)", re.MULTILINE | re.IGNORECASE)
