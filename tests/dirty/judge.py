@@ -255,7 +255,7 @@ def read_cluster(path: Path) -> None:
     """Read a cluster file."""
     from flows import cluster_file
 
-    cluster_file.read_cluster(path)
+    cluster_file.read_pools(path)
 
 
 def read_campaign(path: Path) -> None:
@@ -279,3 +279,18 @@ READERS: dict[str, Callable[[Path], None]] = {
     "cluster": read_cluster,
     "campaign": read_campaign,
 }
+
+
+def warm_up() -> None:
+    """Import what the readers import, so that limits and times are those of the inputs."""
+    import ase.data
+    import pyarrow.parquet
+    import pymatgen.io.cif
+    import spglib
+
+    import chem.guests
+    import chem.host_import
+    import flows.campaign.read
+
+    _ = (ase.data, pyarrow.parquet, pymatgen.io.cif, spglib)
+    _ = (chem.guests, chem.host_import, flows.campaign.read)

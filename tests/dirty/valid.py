@@ -94,7 +94,8 @@ GUEST_JSON = json.dumps(
 CHARGES = "# label charge\nZn1 0.8\nO1 -0.5\nC1 0.3\nN1 -0.4\nH1 0.1\nCl1 -0.3\n"
 BLOCKS = "2\n0.1 0.2 0.3 1.5\n0.5 0.5 0.5 2.25\n"
 CLUSTER = """\
-general: {where: threads, workers: 2}
+general: {kind: threads, workers: 2}
+references: {kind: local, workers: 1, memory_limit: 4GiB}
 """
 CAMPAIGN = """\
 name: dirty
@@ -105,3 +106,29 @@ guests: [CO2]
 temperatures_k: [298.15, 313.15]
 classical: {force_field: UFF}
 """
+
+
+def sources() -> tuple[tuple[str, str, str], ...]:
+    """Return kind, suffix and text of every valid file, to be spoilt."""
+    symmetric = cif(
+        ("Zn1 Zn 0.1 0.2 0.3 1 0.5", "O1 O 0.28 0.2 0.3 1 -0.5"),
+        operations=("x,y,z", "-x,-y,-z"),
+        group="'P -1'",
+    )
+    return (
+        ("cif", ".cif", cif()),
+        ("import", ".cif", cif()),
+        ("cif", ".cif", symmetric),
+        ("force field", ".yaml", FORCE_FIELD_YAML),
+        ("force field", ".json", FORCE_FIELD_JSON),
+        ("guest", ".yaml", GUEST_YAML),
+        ("guest", ".json", GUEST_JSON),
+        ("charges", ".csv", CHARGES),
+        ("block file", ".block", BLOCKS),
+        ("host list", ".csv", HOST_LIST),
+        ("cluster", ".yaml", CLUSTER),
+        ("campaign", ".yaml", CAMPAIGN),
+    )
+
+
+HOST_LIST = "id,path\nalpha,alpha.cif\nbeta,beta.cif\ngamma,deep/gamma.cif\n"
