@@ -74,6 +74,7 @@ def content(folder: CampaignFolder) -> dict[str, Any]:
         "wall_s": sum(s or 0.0 for s in columns.units["wall"]),
         "seeds": sorted(columns.seeds),
         "usage": shares(folder.usage()),
+        "sessions": len(folder.usage().get("sessions", [])),
         "failures": len(failures),
         "reasons": Counter(f["error"] for f in failures).most_common(),
         "warnings": columns.warnings,
@@ -102,7 +103,7 @@ def _script(name: str) -> str:
 
 def _as_row(failure: dict[str, Any]) -> dict[str, Any]:
     row = {k: failure[k] for k in ("guest", "level", "error", "reason", "attempts")}
-    when = failure["when"].replace("T", " ").partition("+")[0]
+    when = failure["when"].replace("T", " ")[: len("2000-01-01 00:00")]
     return row | {"host": failure["host_id"], "when": when}
 
 
