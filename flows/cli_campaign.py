@@ -116,7 +116,8 @@ def status(
     from flows.campaign.status import status as status_of
 
     if json_output:
-        typer.echo(json.dumps(as_json(status_of(CampaignFolder(folder).require())), allow_nan=False))
+        now = status_of(CampaignFolder(folder).require())
+        typer.echo(json.dumps(as_json(now), allow_nan=False))
     else:
         show_status(folder, watch=watch)
 

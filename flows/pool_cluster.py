@@ -75,7 +75,9 @@ def open_cluster(cluster: AnyCluster, workers: int, where: str) -> OpenCluster:
     if isinstance(cluster, BatchQueue):
         queue = open_queue(cluster, workers, where)
         # By its address: a client of the cluster itself waits until all jobs are submitted.
-        client = Client(queue.owned.scheduler_address, set_as_default=False)
+        client = Client(
+            queue.owned.scheduler_address, security=queue.owned.security, set_as_default=False
+        )
         return OpenCluster(
             client,
             queue.owned,

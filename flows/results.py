@@ -291,6 +291,13 @@ def write_rounds(run_dir: Path, rounds: list[dict[str, Any]]) -> None:
 
 def write_results(run_dir: Path, results: list[dict[str, Any]], binding: BindingRecord) -> None:
     """Write results.parquet and result.json."""
+    write_results_table(run_dir, results)
+    site = {"energy_kj_per_mol": binding.energy_kj_per_mol, "placement": list(binding.placement)}
+    write_json(run_dir / "result.json", plain({"results": results, "binding_site": site}))
+
+
+def write_results_table(run_dir: Path, results: list[dict[str, Any]]) -> None:
+    """Write results.parquet."""
     rows = [
         result
         | {
@@ -301,5 +308,3 @@ def write_results(run_dir: Path, results: list[dict[str, Any]], binding: Binding
         for result in results
     ]
     write_rows(run_dir / "results.parquet", rows, RESULTS)
-    site = {"energy_kj_per_mol": binding.energy_kj_per_mol, "placement": list(binding.placement)}
-    write_json(run_dir / "result.json", plain({"results": results, "binding_site": site}))

@@ -105,9 +105,9 @@ class CampaignPage:
         words = "hosts x guests x levels" + (f", {failed} of them failed" if failed else "")
         yield self._bar("units", done, len(states), words)
         stages = [e for e in running.values() if e["total"]]
-        if stages:
-            at_work = sum(e["done"] for e in stages)
-            yield self._bar("batches", at_work, sum(e["total"] for e in stages), "at work now")
+        at_work = sum(e["done"] for e in stages)
+        words = "batches of the stages at work"
+        yield self._bar("batches", at_work, sum(e["total"] for e in stages), words)
         references = [u for u in self._units if not u.is_classical]
         if references:
             yield self._labels(references, states, running)
@@ -128,7 +128,7 @@ class CampaignPage:
 
     def _bar(self, what: str, done: int, total: int, words: str) -> Piece:
         percent = 100.0 * min(done, total) / total if total else 100.0
-        text = f"{done:,} of {total:,} {words}"
+        text = f"{done:,} of {total:,} {words}" if total else f"no {words}"
         return Piece("progress", artifact_key(self._name, what), percent, text)
 
     def _answers(self, states: Mapping[str, State], running: Mapping[str, Any]) -> Piece:
@@ -165,7 +165,7 @@ class CampaignPage:
         text = f"# Campaign {escaped(self._name)}\n\n"
         text += table(["level", *names, "all"], counts)
         text += "\n" + "".join(f"- {fact}\n" for fact in _facts(live))
-        listed = [e for e in live.get("running", [])][:MOST_LISTED]
+        listed = live.get("running", [])[:MOST_LISTED]
         if listed:
             text += "\n## At work\n\n" + table(
                 ["host", "guest", "level", "stage", "done", "labels"],
@@ -205,7 +205,7 @@ class CampaignPage:
         return Piece("markdown", key, text, f"{len(failures)} failures with their reasons")
 
     def _references(self, states: Mapping[str, State], running: Mapping[str, Any]) -> Piece:
-        rows = []
+        rows: list[list[str]] = []
         for unit in self._units:
             if unit.is_classical or len(rows) >= MOST_LISTED:
                 continue

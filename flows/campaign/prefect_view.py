@@ -29,6 +29,7 @@ from flows.campaign.scribe import (
     end_step,
     go_on,
     log_line,
+    without_patience,
 )
 from flows.campaign.units import Unit
 from flows.campaign.view import Gate
@@ -60,9 +61,10 @@ class PrefectView:
 
     def __init__(self, name: str, run_id: UUID | None = None, update_s: float = UPDATE_S) -> None:
         self._name = name
-        self._run = Shown(run_id or _current_run())
+        watched = run_id or _current_run()
+        self._run = Shown(watched)
         self._update_s = update_s
-        self._scribe = Scribe(self._run.id)
+        self._scribe = Scribe(watched)
         self._page: CampaignPage | None = None
         self._told: Gate = "go"
         self._updated = 0.0
@@ -83,6 +85,9 @@ class PrefectView:
         for step, run in list(self._open.items()):  # of threads that were left behind
             self._end(step, run, "cancelled", "the campaign was stopped")
         self._scribe.close()
+        if self._scribe.away:  # nor shall the end of the flow hang on it
+            without_patience()
+            logging.getLogger("prefect.flow_runs").disabled = True
 
     @property
     def stopped(self) -> bool:

@@ -133,9 +133,7 @@ def _compose(path: Path) -> tuple[yaml.Node, Any]:
         text = path.read_text(encoding="utf-8-sig")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is None:
-            raise CampaignFileError(
-                f"{path} is empty. `widomill campaign new` writes an example."
-            )
+            raise CampaignFileError(f"{path} is empty. `widomill campaign new` writes an example.")
         _refuse_excess(path, node)
         return node, yaml.SafeLoader("").construct_document(node)
     except OSError as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextvars
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -98,23 +99,32 @@ class Scribe:
     def _work(self) -> None:
         from prefect.client.orchestration import get_client
 
+        without_patience()
+        self._looked = time.monotonic() - POLL_S
         with get_client(sync_client=True, httpx_settings={"timeout": REQUEST_S}) as client:
-            while True:
-                with self._wake:
-                    if not self._waiting and not self._closing:
-                        self._wake.wait(POLL_S)
-                    if self._closing and (self.away or not self._waiting):
-                        return
-                    entry = self._waiting.popleft() if self._waiting else None
-                if entry is None:
-                    self._attempt(self._look, client)
-                elif not self._attempt(self._message(entry), client):
-                    with self._wake:
-                        self._waiting.appendleft(entry)
-                        if not self._closing:
-                            self._wake.wait(AWAY_S)
-                elif entry[0] is not None:
-                    self._sent(entry)
+            while self._step(client):
+                pass
+
+    def _step(self, client: SyncPrefectClient) -> bool:
+        """Send one message, or look at the run's state; return False at the end."""
+        with self._wake:
+            if not self._waiting and not self._closing:
+                self._wake.wait(POLL_S)
+            if self._closing and (self.away or not self._waiting):
+                return False
+            due = time.monotonic() - self._looked >= POLL_S
+            entry = None if due or not self._waiting else self._waiting.popleft()
+        if entry is None:
+            self._looked = time.monotonic()
+            self._attempt(self._look, client)
+        elif not self._attempt(self._message(entry), client):
+            with self._wake:
+                self._waiting.appendleft(entry)
+                if not self._closing:
+                    self._wake.wait(AWAY_S)
+        elif entry[0] is not None:
+            self._sent(entry)
+        return True
 
     def _message(self, entry: tuple[str | None, Message | None]) -> Message:
         key, message = entry
@@ -161,6 +171,16 @@ class Scribe:
     def _look(self, client: SyncPrefectClient) -> None:
         run = client.read_flow_run(self._watched)
         self.state, self.deployed = run.state, run.deployment_id is not None
+
+
+def without_patience() -> None:
+    """Let the rest of this context ask a server that does not answer once, not for a minute."""
+    from prefect.context import SettingsContext, get_settings_context
+    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES
+
+    now = get_settings_context()
+    settings = now.settings.copy_with_update(updates={PREFECT_CLIENT_MAX_RETRIES: 0})
+    SettingsContext(profile=now.profile, settings=settings).__enter__()
 
 
 def begin_step(run: Shown, step: UUID, name: str, tags: Sequence[str]) -> Message:
@@ -269,7 +289,8 @@ def artifact(
         if key in run.artifacts:
             changed = ArtifactUpdate(data=data, description=words)
             content = changed.model_dump(mode="json", exclude_unset=True)
-            client.request("PATCH", f"/artifacts/{run.artifacts[key]}", json=content)
+            place = {"id": run.artifacts[key]}
+            client.request("PATCH", "/artifacts/{id}", json=content, path_params=place)
             return
         create = ArtifactCreate(
             key=key, type=kind, data=data, description=words, flow_run_id=run.id

@@ -44,11 +44,11 @@ temperatures_k: [298.15]
 classical: {{target_error: 0.02, insertions: 500000}}
 references:
   - {{level: "forcefield:DREIDING", hosts: [CALF-20], target_error: 0.002, max_labels: 200,
-     insertions: 200000, max_rounds: 3}}
+     insertions: 200000, max_rounds: 2}}
 cluster: {cluster}
 """
 PARTS = ("check", "campaign", "wall-time")
-GIVE_UP_SECONDS = 500.0
+GIVE_UP_SECONDS = 1500.0
 ITEM_SECONDS = 4.0
 ITEMS = 60
 
