@@ -44,6 +44,7 @@ def render(folder: CampaignFolder) -> str:
 def content(folder: CampaignFolder) -> dict[str, Any]:
     """Return everything the template shows."""
     columns = Columns(folder)
+    settings = _written(folder).get("settings")
     ratios, planes, ranking = selectivities(columns), maps(columns), screening(folder)
     failures = [f.__dict__ for f in folder.failures()]
     data = {
@@ -83,6 +84,7 @@ def content(folder: CampaignFolder) -> dict[str, Any]:
         "has_map": bool(planes),
         "screening": ranking,
         "provenance": provenance(folder, columns),
+        "settings": json.dumps(settings, indent=1) if settings else "",
         "written": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         "data": as_script(data),
         "scripts": Markup("\n".join(_script(name) for name in SCRIPTS)),

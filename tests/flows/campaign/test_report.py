@@ -196,6 +196,16 @@ def test_a_thousand_hosts_are_a_small_page(finished: CampaignFolder, tmp_path: P
     assert page.stat().st_size < 1.5e6
 
 
+def test_a_campaign_without_an_answer_has_a_page(finished: CampaignFolder, tmp_path: Path) -> None:
+    write_units(tmp_path, finished.units())
+    page = write_campaign_report(CampaignFolder(tmp_path))
+    assert "11 waiting" in page.read_text(encoding="utf-8")
+    if CHROMIUM:
+        drawn = drawn_by_browser(page, tmp_path)
+        assert 'data-drawn="yes"' in drawn
+        assert "Nothing to show for this choice" in drawn
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 def test_a_browser_draws_it(page: Path, tmp_path: Path) -> None:
     """The page's script runs to its end: tables and pictures are there, nothing was executed."""
