@@ -16,6 +16,7 @@ import numpy as np
 
 from chem.cif_columns import column, number, refuse_disorder, site_charges, site_names
 from data.errors import StructureError
+from data.store import write_text
 
 if TYPE_CHECKING:
     from data.records import Host
@@ -30,6 +31,7 @@ SYMMETRY_TAGS = (
 )
 SAME_ATOM_ANGSTROM = 0.05
 """Images of one site closer than this are one atom on a special position."""
+RESERVED_WORDS = ("data_", "loop_", "save_", "stop_", "global_")
 VECTOR_TAGS = tuple(f"_widomill_cell_vector_{axis}" for axis in "abc")
 
 
@@ -263,7 +265,8 @@ def write_cif(host: Host, path: str | Path) -> None:
     pairs = ((1, 2), (0, 2), (0, 1))
     cosines = [vectors[i] @ vectors[j] / (lengths[i] * lengths[j]) for i, j in pairs]
     angles = np.degrees(np.arccos(np.clip(cosines, -1.0, 1.0)))
-    lines = [f"# {text}" for text in (f"host {host.name}", host.source, *host.notes) if text]
+    remarks = (f"host {host.name}", host.source, *host.notes)
+    lines = [f"# {' '.join(text.split())}" for text in remarks if text]
     lines.append(f"data_{re.sub(r'[^A-Za-z0-9_.+-]', '_', host.name)[:70] or 'host'}")
     lines += [f"_cell_length_{x} {v:.10f}" for x, v in zip("abc", lengths, strict=True)]
     names = ("alpha", "beta", "gamma")
@@ -275,9 +278,19 @@ def write_cif(host: Host, path: str | Path) -> None:
     lines += [f"_atom_site_fract_{axis}" for axis in "xyz"]
     if host.charges_e is not None:
         lines.append("_atom_site_charge")
-    for index, (label, element) in enumerate(zip(host.labels, host.elements, strict=True)):
+    labels = [_one_word(label) for label in host.labels]
+    for index, (label, element) in enumerate(zip(labels, host.elements, strict=True)):
         numbers = [*host.fractional[index]]
         if host.charges_e is not None:
             numbers.append(host.charges_e[index])
         lines.append(" ".join([label, element, *(repr(float(x)) for x in numbers)]))
-    Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(Path(path), "\n".join(lines) + "\n")
+
+
+def _one_word(label: str) -> str:
+    """Return a label as one CIF word, the same one when it is read back."""
+    if re.fullmatch(r"[A-Za-z][^\s'\"#;]*", label) and not label.lower().startswith(RESERVED_WORDS):
+        return label
+    quotes = [quote for quote in "'\"" if quote not in label]
+    flat = " ".join(label.split())
+    return f"{quotes[0]}{flat}{quotes[0]}" if quotes else f"'{flat.replace(chr(39), '')}'"

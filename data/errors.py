@@ -65,12 +65,36 @@ class ModelError(InputError):
     """A model of the registry is unknown, damaged, or made for another reference or guest."""
 
 
+class CampaignFileError(SettingsError):
+    """A campaign file cannot be used; the message lists each problem with its line."""
+
+
 class RunFolderError(InputError):
     """A run folder is missing, incomplete, or belongs to other settings."""
 
 
+class CampaignBusyError(RunFolderError):
+    """Another process is working on the same campaign."""
+
+
+class CampaignStopped(WidomillError):
+    """A campaign was asked to stop; its folder is ready to resume."""
+
+
 class TransientError(WidomillError):
     """A failure worth a retry (file system hiccup, lost worker); others are not retried."""
+
+
+class ReferenceFailedError(WidomillError):
+    """A reference fails so often that its answer would be the surrogate's."""
+
+
+class DeadWorkerError(TransientError):
+    """Worker processes died over one item again and again, or the cluster was lost."""
+
+
+class TimeLimitError(WidomillError):
+    """One item ran longer than its limit; its worker process was ended."""
 
 
 class LabelFailure(WidomillError):

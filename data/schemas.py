@@ -23,6 +23,23 @@ def _schema(table: str, description: str, fields: list[pa.Field]) -> pa.Schema:
     )
 
 
+def column(name: str, kind: str, unit: str, description: str) -> pa.Field:
+    """Return a field of a table whose columns are known only when it is written.
+
+    Args:
+        name: of the column.
+        kind: alias of an Arrow type, such as "float64".
+        unit: "1" where there is none.
+        description: what it means.
+    """
+    return _field(name, pa.type_for_alias(kind), unit, description)
+
+
+def table_schema(table: str, description: str, fields: list[pa.Field]) -> pa.Schema:
+    """Return the schema of such a table."""
+    return _schema(table, description, fields)
+
+
 _PLACEMENT = [
     _field("frac_x", pa.float64(), "1", "fractional x of the guest's centre of mass"),
     _field("frac_y", pa.float64(), "1", "fractional y of the guest's centre of mass"),
@@ -257,5 +274,62 @@ ISOTHERM = _schema(
         _field("seed", pa.int64(), "1", "random seed"),
         _field("host_hash", pa.string(), "", "content hash of the host"),
         _field("guest_hash", pa.string(), "", "content hash of the guest"),
+    ],
+)
+
+CATALOGUE = _schema(
+    "catalogue",
+    "One row per file of an import: what it is, whether it was accepted, and why not.",
+    [
+        _field("id", pa.string(), "", "name of the host, safe as a file name"),
+        _field("path", pa.string(), "", "copy to use, from the table's folder; null if refused"),
+        _field("verdict", pa.string(), "", "accepted, accepted with warning, or refused"),
+        _field("reasons", pa.string(), "", "what speaks against it, one per line"),
+        _field("notes", pa.string(), "", "what else was found, one per line"),
+        _field("checks", pa.string(), "", "names of the checks behind the reasons"),
+        _field("formula", pa.string(), "", "atoms of the primitive cell"),
+        _field("atoms", pa.int64(), "1", "atoms of the file's cell, symmetry expanded"),
+        _field("atoms_primitive", pa.int64(), "1", "atoms of the primitive cell"),
+        _field("volume_angstrom3", pa.float64(), "angstrom3", "volume of the primitive cell"),
+        _field("density_kg_per_m3", pa.float64(), "kg/m3", "crystal density"),
+        _field("has_charges", pa.bool_(), "", "whether the copy has partial charges"),
+        _field("host_hash", pa.string(), "", "content hash of the host, as in results"),
+        _field("source", pa.string(), "", "the file it was read from"),
+    ],
+)
+
+UNITS = _schema(
+    "units",
+    "The plan of a campaign: one row per host, guest and level.",
+    [
+        _field("unit", pa.string(), "", "name of the run folder under runs/"),
+        _field("host", pa.string(), "", "the host's id in the campaign"),
+        _field("guest", pa.string(), "", "guest"),
+        _field("level", pa.string(), "", "classical, or the reference as written"),
+        _field("settings", pa.string(), "", "settings of the run, JSON"),
+    ],
+)
+
+CAMPAIGN_RESULTS = _schema(
+    "campaign_results",
+    "All answers of a campaign, one row per unit and temperature; what `export` writes.",
+    [
+        _field("unit_id", pa.string(), "", "unit: name of its run folder"),
+        _field("host_id", pa.string(), "", "host's id in the campaign"),
+        _field("level", pa.string(), "", "classical, or the reference level"),
+        _field("force_field", pa.string(), "", "force field of the classical level"),
+        *RESULTS,
+        _field("wall_s", pa.float64(), "s", "wall time of the unit, all temperatures"),
+        _field("reference_s", pa.float64(), "s", "time of its reference calls"),
+    ],
+)
+
+FINGERPRINTS = _schema(
+    "fingerprints",
+    "What a guest feels in a host on average: kept for the coverage map of a campaign's report.",
+    [
+        _field("unit", pa.string(), "", "classical unit of the host and guest"),
+        _field("kind", pa.string(), "", "guest site type and atomic number of host atoms"),
+        _field("moments", pa.list_(pa.float64()), "1", "mean radial moments, near to far"),
     ],
 )

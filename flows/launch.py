@@ -72,7 +72,7 @@ def _orchestrated(
         check: raises for bad input, before a server starts.
         import_flow: returns the flow; importing it takes as long as the server to start.
     """
-    from flows.runners import read_cluster
+    from flows.cluster_file import read_cluster
     from flows.server import prefect_server
 
     if settings.cluster is not None:

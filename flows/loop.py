@@ -7,16 +7,18 @@ running it gives the same numbers.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from chem.allocation import FEWEST_LABELS, Outlook, Schedule
 from chem.combine import Combined, combine
+from data.errors import ReferenceFailedError
 from flows.stages import Stages, Table
 from tasks.check import CheckItem, CheckRecord, check_reference_level
 from tasks.context import RunContext
 from tasks.estimate import EstimateItem, RoundRecord, estimate_round
+from tasks.labels import LabelRecord
 from tasks.paths import PILOT_TABLE
 from tasks.routing import RouteItem, RouteRecord, route_round
 from tasks.training import FitItem, FitRecord, PretrainItem, fit, pretrain
@@ -30,6 +32,9 @@ MIN_LABELS = 100
 EXPLORE_FIRST = 0.5
 EXPLORE_LATER = 0.15
 RESERVED_FOR_BINDING = 1
+MOST_FAILED_SHARE = 0.8
+FEWEST_TO_JUDGE = 12
+"""Labels from which on a reference that mostly fails ends its run."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class Budget:
     max_rounds: int
     target_error: float
     adaptive: bool
+    first_labels: int | None = None
 
     def pilot(self) -> int:
         """Return the uniform insertions that the first proposal is learned from."""
@@ -49,7 +55,8 @@ class Budget:
     @cached_property
     def schedule(self) -> Schedule:
         """Labels and weights of the rounds."""
-        return Schedule(max(1, self.max_labels - RESERVED_FOR_BINDING), self.max_rounds)
+        most = max(1, self.max_labels - RESERVED_FOR_BINDING)
+        return Schedule(most, self.max_rounds, self.first_labels)
 
 
 @dataclass
@@ -80,14 +87,8 @@ class LoopOutcome:
     combined: list[Combined] = field(default_factory=list)
 
 
-def run_loop(
-    context: RunContext,
-    budget: Budget,
-    stages: Stages,
-    accept_offset: bool,
-    after_round: Callable[[LoopOutcome], None],
-) -> LoopOutcome:
-    """Run rounds until the target, the label budget or the round limit is reached.
+class Loop:
+    """The rounds of one run, one at a time.
 
     Args:
         context: the run.
@@ -96,25 +97,43 @@ def run_loop(
         accept_offset: use a reference that fails its self-check.
         after_round: called with all rounds so far.
     """
-    say = stages.reporter.say
-    check = stages.call(
-        check_reference_level, CheckItem(stages.run_dir, accept_offset), "labels", "reference check"
-    )
-    say(f"reference {context.reference}: {check.message}")
-    pilot = _pilot(budget, stages)
-    if budget.max_rounds > 1:
-        stages.call(pretrain, PretrainItem(stages.run_dir, PILOT_TABLE), "train", "pretraining")
-    outcome = LoopOutcome([], [], check, 0, 0, 0.0, "")
-    for number in range(1, len(budget.schedule.lots) + 1):
-        log = _round(context, budget, stages, outcome, number, pilot)
+
+    def __init__(
+        self,
+        context: RunContext,
+        budget: Budget,
+        stages: Stages,
+        accept_offset: bool,
+        after_round: Callable[[LoopOutcome], None],
+    ) -> None:
+        self._context, self._budget, self._stages = context, budget, stages
+        self._after_round = after_round
+        check = stages.call(
+            check_reference_level,
+            CheckItem(stages.run_dir, accept_offset),
+            "labels",
+            "reference check",
+        )
+        stages.reporter.say(f"reference {context.reference}: {check.message}")
+        self._pilot = _pilot(budget, stages)
+        if budget.max_rounds > 1:
+            stages.call(pretrain, PretrainItem(stages.run_dir, PILOT_TABLE), "train", "pretraining")
+        self.outcome = LoopOutcome([], [], check, 0, 0, 0.0, "")
+
+    def advance(self) -> LoopOutcome:
+        """Do one more round and return all so far; ``stopped_because`` says when to stop.
+
+        Raises:
+            ReferenceFailedError: most reference calls gave no energy.
+        """
+        outcome, number = self.outcome, len(self.outcome.rounds) + 1
+        log = _round(self._context, self._budget, self._stages, outcome, number, self._pilot)
         outcome.rounds.append(log)
         outcome.combined = log.combined
-        _tell(stages, log)
-        after_round(outcome)
-        outcome.stopped_because = _stop(budget, outcome)
-        if outcome.stopped_because:
-            break
-    return outcome
+        _tell(self._stages, log)
+        self._after_round(outcome)
+        outcome.stopped_because = _stop(self._budget, outcome)
+        return outcome
 
 
 def _pilot(budget: Budget, stages: Stages) -> Table:
@@ -147,6 +166,7 @@ def _round(
     outcome.labels += sum(r.labels for r in labelled)
     outcome.label_failures += sum(r.failures for r in labelled)
     outcome.reference_seconds += sum(r.seconds for r in labelled)
+    _refuse_failing(context, outcome, labelled)
     records = stages.call(
         estimate_round,
         EstimateItem(
@@ -173,6 +193,21 @@ def _round(
         outcome.labels,
         combined,
         time.monotonic() - began,
+    )
+
+
+def _refuse_failing(
+    context: RunContext, outcome: LoopOutcome, labelled: Sequence[LabelRecord]
+) -> None:
+    """Stop where most calls fail: what is left would be the surrogate's answer."""
+    few = outcome.labels < FEWEST_TO_JUDGE
+    if few or outcome.label_failures <= MOST_FAILED_SHARE * outcome.labels:
+        return
+    reason = next((r.reason for r in labelled if r.reason), "no reason given")
+    raise ReferenceFailedError(
+        f"{outcome.label_failures} of {outcome.labels} calls of the reference {context.reference} "
+        f"gave no energy (the first: {reason}). Mend the reference's settings; labels already "
+        "paid are kept."
     )
 
 

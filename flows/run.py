@@ -11,7 +11,7 @@ from typing import Any
 from data.errors import RunFolderError
 from flows.console import Reporter
 from flows.executors import Executor
-from flows.loop import Budget, LoopOutcome, run_loop
+from flows.loop import Budget, Loop, LoopOutcome
 from flows.prepare import prepare
 from flows.results import (
     Clock,
@@ -72,16 +72,39 @@ def run(
     if done is not None:
         reporter.say(f"{settings.run_dir} is finished: its results are shown")
         return done
-    title = f"{context.system.host.name} {context.system.guest.name}"
-    stages = Stages(executor, reporter, str(settings.run_dir), title)
+    stages = _stages(settings, context, executor, reporter)
+    if settings.reference == "classical":
+        return _classical(settings, context, stages, began)
+    return _with_reference(settings, context, stages, publish)
+
+
+def _stages(
+    settings: HenrySettings, context: RunContext, executor: Executor, reporter: Reporter
+) -> Stages:
     host = context.system.host
+    title = f"{host.name} {context.system.guest.name}"
     reporter.say(
         f"{title}: {len(host.elements)} atoms, {host.volume_angstrom3:.0f} cubic angstrom, "
         f"baseline {context.system.pairs.force_field}"
     )
-    if settings.reference == "classical":
-        return _classical(settings, context, stages, began)
-    return _with_reference(settings, context, stages, began, publish)
+    return Stages(executor, reporter, str(settings.run_dir), title)
+
+
+def open_reference_run(
+    settings: HenrySettings,
+    executor: Executor,
+    reporter: Reporter,
+    publish: Callable[[Path], None] | None = None,
+) -> ReferenceRun:
+    """Prepare a run at a reference level for rounds one at a time; see :class:`ReferenceRun`.
+
+    Rounds whose files are there are done again from them, at no cost.
+
+    Raises:
+        InputError: something given cannot be used.
+    """
+    context = prepare(settings)
+    return ReferenceRun(settings, context, _stages(settings, context, executor, reporter), publish)
 
 
 def _classical(
@@ -103,39 +126,75 @@ def _classical(
     return results
 
 
+class ReferenceRun:
+    """A run at a reference level, one round at a time.
+
+    Args:
+        settings: what to do.
+        context: the prepared run.
+        stages: how stages are run.
+        publish: called with the run folder after each round.
+    """
+
+    def __init__(
+        self,
+        settings: HenrySettings,
+        context: RunContext,
+        stages: Stages,
+        publish: Callable[[Path], None] | None = None,
+    ) -> None:
+        self._began = time.monotonic()
+        self._settings, self._context, self._stages = settings, context, stages
+        self._publish = publish
+        self._pores = stages.call(find_pores, PoresItem(stages.run_dir), "insertions", "pores")
+        if context.model:
+            item = AdoptItem(stages.run_dir, context.model)
+            stages.call(adopt_model, item, "train", f"model {context.model}")
+        self._loop = Loop(
+            context, _budget(settings), stages, settings.accept_offset, self._after_round
+        )
+
+    @property
+    def outcome(self) -> LoopOutcome:
+        """All rounds so far."""
+        return self._loop.outcome
+
+    def advance(self) -> LoopOutcome:
+        """Do one more round; see :meth:`flows.loop.Loop.advance`."""
+        return self._loop.advance()
+
+    def finish(self, stopped_because: str = "") -> list[dict[str, Any]]:
+        """Write the results of the rounds done and return them.
+
+        Args:
+            stopped_because: why no more rounds are wanted; default: what the loop says.
+        """
+        outcome, stages, settings = self.outcome, self._stages, self._settings
+        outcome.stopped_because = stopped_because or outcome.stopped_because
+        table, last = outcome.tables[-1], len(outcome.rounds)
+        binding = _binding(stages, table, last, may_label=outcome.labels < settings.max_labels)
+        outcome.labels += binding.labels
+        clock = Clock(time.monotonic() - self._began, outcome.reference_seconds)
+        results = loop_results(settings, self._context, outcome, binding, self._pores, clock)
+        _close(stages, outcome.tables, _last_rounds(outcome), settings.run_dir, results, binding)
+        return results
+
+    def _after_round(self, outcome: LoopOutcome) -> None:
+        write_rounds(self._settings.run_dir, round_rows(self._context, outcome))
+        if self._publish:
+            self._publish(self._settings.run_dir)
+
+
 def _with_reference(
     settings: HenrySettings,
     context: RunContext,
     stages: Stages,
-    began: float,
     publish: Callable[[Path], None] | None,
 ) -> list[dict[str, Any]]:
-    def after_round(outcome: LoopOutcome) -> None:
-        write_rounds(settings.run_dir, round_rows(context, outcome))
-        if publish:
-            publish(settings.run_dir)
-
-    pores = stages.call(find_pores, PoresItem(stages.run_dir), "insertions", "pores")
-    if context.model:
-        stages.call(
-            adopt_model, AdoptItem(stages.run_dir, context.model), "train", f"model {context.model}"
-        )
-    budget = _budget(settings)
-    outcome = run_loop(context, budget, stages, settings.accept_offset, after_round)
-    table, last = outcome.tables[-1], len(outcome.rounds)
-    binding = _binding(stages, table, last, may_label=outcome.labels < settings.max_labels)
-    outcome.labels += binding.labels
-    clock = Clock(time.monotonic() - began, outcome.reference_seconds)
-    results = loop_results(settings, context, outcome, binding, pores, clock)
-    _close(
-        stages,
-        outcome.tables,
-        _last_rounds(outcome),
-        settings.run_dir,
-        results,
-        binding,
-    )
-    return results
+    run_of_rounds = ReferenceRun(settings, context, stages, publish)
+    while not run_of_rounds.outcome.stopped_because:
+        run_of_rounds.advance()
+    return run_of_rounds.finish()
 
 
 def _budget(settings: HenrySettings) -> Budget:
@@ -145,6 +204,7 @@ def _budget(settings: HenrySettings) -> Budget:
         settings.max_rounds,
         settings.wanted_error,
         settings.sampling == "adaptive",
+        settings.first_labels,
     )
 
 

@@ -15,18 +15,23 @@ CLASSICAL_TARGET = 0.01
 MOST_KEPT = 2_000_000
 
 
-class SystemSettings(BaseModel):
-    """What host, guest and force field a run is about, and where it runs."""
+def check_temperatures(value: tuple[float, ...]) -> tuple[float, ...]:
+    """Return temperatures in K as given, or raise ValueError where one cannot be meant."""
+    if not value:
+        raise ValueError("at least one temperature is needed")
+    for temperature in value:
+        if not 1.0 <= temperature <= 5000.0:
+            raise ValueError(f"{temperature} K is outside 1 to 5000 K")
+    if len(set(value)) != len(value):
+        raise ValueError("a temperature is given twice")
+    return value
+
+
+class SystemOptions(BaseModel):
+    """How classical energies are worked out: force field, charges, cutoff, pores."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    host: str = Field(min_length=1, description="CIF path or the name of a bundled host")
-    guest: str = Field(
-        min_length=1, description="bundled guest, or the path of a RASPA3 molecule JSON"
-    )
-    temperatures_k: tuple[float, ...] = Field(
-        default=(298.15,), description="temperatures in K; one insertion table serves all"
-    )
     force_field: str = Field(default="UFF", description="force field, name or path")
     charges: str = Field(
         default="cif",
@@ -58,6 +63,18 @@ class SystemSettings(BaseModel):
     block_file: str | None = Field(
         default=None, description="RASPA block file to use in place of the search for pockets"
     )
+
+
+class SystemSettings(SystemOptions):
+    """What host, guest and force field a run is about, and where it runs."""
+
+    host: str = Field(min_length=1, description="CIF path or the name of a bundled host")
+    guest: str = Field(
+        min_length=1, description="bundled guest, or the path of a RASPA3 molecule JSON"
+    )
+    temperatures_k: tuple[float, ...] = Field(
+        default=(298.15,), description="temperatures in K; one insertion table serves all"
+    )
     workers: int = Field(default=2, ge=1, le=1024, description="worker processes")
     threads: int = Field(default=2, ge=1, le=1024, description="threads of the classical level")
     cluster: str | None = Field(default=None, description="YAML file that says where to run")
@@ -67,19 +84,15 @@ class SystemSettings(BaseModel):
     @field_validator("temperatures_k")
     @classmethod
     def _temperatures(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if not value:
-            raise ValueError("at least one temperature is needed")
-        for temperature in value:
-            if not 1.0 <= temperature <= 5000.0:
-                raise ValueError(f"{temperature} K is outside 1 to 5000 K")
-        if len(set(value)) != len(value):
-            raise ValueError("a temperature is given twice")
-        return value
+        return check_temperatures(value)
 
     @property
     def numbers(self) -> dict[str, Any]:
         """The settings that decide the numbers: all but where and how it runs."""
-        return self.model_dump(mode="json", exclude={"out", "workers", "threads", "cluster"})
+        found = self.model_dump(mode="json", exclude={"out", "workers", "threads", "cluster"})
+        if found.get("first_labels", 0) is None:
+            del found["first_labels"]  # run folders of earlier versions keep their names
+        return found
 
     @property
     def hash(self) -> str:
@@ -100,13 +113,14 @@ class SystemSettings(BaseModel):
         return (Path("runs") / name.replace(":", "-").replace(" ", "-")).absolute()
 
 
-class HenrySettings(SystemSettings):
-    """Settings of one Henry-coefficient run: one host, one guest, several temperatures."""
+class SamplingOptions(BaseModel):
+    """How many insertions are placed, and when that is enough."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     insertions: int = Field(
         default=1_000_000, ge=100, le=10**9, description="insertions to place, at most"
     )
-    reference: str = Field(default="mace-dac", description="reference level of theory")
     sampling: Literal["adaptive", "uniform"] = Field(
         default="adaptive", description="proposal of the insertions"
     )
@@ -116,12 +130,21 @@ class HenrySettings(SystemSettings):
         lt=1.0,
         description="relative standard error to stop at; default 0.05, classical level 0.01",
     )
-    keep_insertions: bool | None = Field(
-        default=None,
-        description="write a classical run's insertions; default: up to 2,000,000 of them",
-    )
+
+
+class ReferenceOptions(BaseModel):
+    """What a reference may be asked, and what the surrogate starts from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
     max_labels: int = Field(default=300, ge=1, le=10**6, description="most reference calls")
     max_rounds: int = Field(default=10, ge=1, le=100, description="most rounds")
+    first_labels: int | None = Field(
+        default=None,
+        ge=4,
+        le=10_000,
+        description="labels of the first round; default: 24, of a small budget a sixth",
+    )
     model: str | None = Field(
         default=None, min_length=1, description="model of other hosts to start from, by its name"
     )
@@ -130,6 +153,16 @@ class HenrySettings(SystemSettings):
     )
     trust_model_file: bool = Field(
         default=False, description="load a model file of unknown SHA-256 (it can run code)"
+    )
+
+
+class HenrySettings(ReferenceOptions, SamplingOptions, SystemSettings):
+    """Settings of one Henry-coefficient run: one host, one guest, several temperatures."""
+
+    reference: str = Field(default="mace-dac", description="reference level of theory")
+    keep_insertions: bool | None = Field(
+        default=None,
+        description="write a classical run's insertions; default: up to 2,000,000 of them",
     )
 
     @property

@@ -24,7 +24,7 @@ def launch_upgrade(settings: UpgradeSettings, *, orchestration: bool) -> list[di
     if not orchestration:
         with Reporter() as reporter:
             return upgrade_run(settings, PlainExecutor(), reporter)
-    from flows.runners import read_cluster
+    from flows.cluster_file import read_cluster
     from flows.server import prefect_server
 
     if settings.cluster is not None:

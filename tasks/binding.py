@@ -14,9 +14,9 @@ from data.schemas import LABELS, PLACEMENT_COLUMNS
 from data.store import write_json, write_rows
 from tasks.context import baseline_model, load_context, reference_level, surrogate
 from tasks.insertions import placement
-from tasks.labels import label_rows, read_labels
+from tasks.labels import label_key, labelled, read_labels
 from tasks.paths import labels_path, surrogate_path
-from tasks.routing import label_key, read_scored_table
+from tasks.routing import read_scored_table
 
 CANDIDATES = 2
 REACH_ANGSTROM = 2.0
@@ -139,7 +139,6 @@ def _label(item: BindingItem, place: np.ndarray) -> float:
     context = load_context(item.run_dir)
     reference = reference_level(item.run_dir)
     fractional, quaternion = place[None, :3], place[None, 3:]
-    results = reference.interaction_energies(fractional, quaternion, forces=False)
     baseline, _ = baseline_model(item.run_dir).energies(fractional, quaternion)
     system = content_hash(context.system.host.hash, context.system.guest.hash)
     chosen = {name: place[k : k + 1] for k, name in enumerate(PLACEMENT_COLUMNS)}
@@ -147,6 +146,6 @@ def _label(item: BindingItem, place: np.ndarray) -> float:
         "label_key": np.array([label_key(reference.key, system, place)]),
         "baseline_kj_per_mol": baseline,
     }
-    rows = label_rows(item.run_dir, 0, chosen, results)
+    rows = labelled(item.run_dir, 0, chosen)
     write_rows(labels_path(item.run_dir, 0, 0), rows, LABELS)
-    return results[0].energy_kj_per_mol
+    return float(rows[0]["energy_kj_per_mol"])

@@ -22,6 +22,7 @@ os.environ.update(
     RASPALIB_QUIET="1",
     WIDOMILL_CACHE=str(_SCRATCH / "cache"),
     WIDOMILL_MODELS=str(_SCRATCH / "models"),
+    WIDOMILL_LABELS="off",  # a run here shows what it computes itself
     PREFECT_HOME=str(_SCRATCH / "prefect"),
     PREFECT_LOGGING_LEVEL="WARNING",
     PREFECT_SERVER_ANALYTICS_ENABLED="false",

@@ -40,7 +40,7 @@ def test_labels_are_timed_and_runs_are_priced_with_the_stand_in():
 
 
 def test_the_price_list_is_a_cluster_file_that_can_be_read(tmp_path):
-    from flows.runners import read_cluster
+    from flows.cluster_file import read_cluster
 
     done = run_example("--calculator", "make_stand_in", "--labels", "1", "--cores", "4")
     lines = done.stdout.splitlines()
