@@ -276,6 +276,17 @@ def go_on(run: Shown) -> Message:
     return send
 
 
+def add_tags(run: Shown, tags: Sequence[str]) -> Message:
+    """Return the message that gives a flow run more tags."""
+
+    def send(client: SyncPrefectClient) -> None:
+        if run.id is not None:
+            known = client.read_flow_run(run.id).tags
+            client.update_flow_run(run.id, tags=sorted({*known, *tags}))
+
+    return send
+
+
 def artifact(
     run: Shown, kind: Literal["table", "markdown", "progress"], key: str, data: Any, words: str
 ) -> Message:
