@@ -151,6 +151,57 @@ def test_running_again_does_what_may_help_and_no_more(
     assert {p: p.stat().st_mtime_ns for p in finished} == finished
 
 
+NOW_AND_THEN = '''
+import time
+
+from ase.calculators.lj import LennardJones
+
+
+class NowAndThen(LennardJones):
+    """Does not come back where the last atom's x has a certain third digit."""
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=()):
+        if len(atoms) == 19 and int(abs(atoms.positions[-1, 0]) * 1000) % 10 == 3:
+            time.sleep(3600)
+        super().calculate(atoms, properties, system_changes)
+
+
+def make():
+    return NowAndThen(epsilon=0.01, sigma=3.2, rc=8.0, smooth=True)
+'''
+HANGS = """\
+name: hangs
+out: out
+hosts: [SOD]
+guests: [Ar]
+classical: {insertions: 5000, target_error: 0.2}
+references:
+  - level: ase:now_and_then:make
+    max_labels: 16
+    max_rounds: 1
+    accept_offset: true
+limits: {label_seconds: 2}
+"""
+
+
+@pytest.mark.slow
+def test_a_call_that_does_not_come_back_is_a_failed_label(tmp_path: Path) -> None:
+    (tmp_path / "now_and_then.py").write_text(NOW_AND_THEN)
+    (tmp_path / "campaign.yaml").write_text(HANGS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(tmp_path))
+        patch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+        summary = run_campaign(read_campaign(tmp_path / "campaign.yaml"), reporter=SilentReporter())
+    assert (summary.finished, summary.failed) == (2, 0)
+    folder = CampaignFolder(tmp_path / "out")
+    result = next(r for r in folder.results() if r["level"] != "classical")
+    assert 1 <= result["label_failures"] <= 5
+    rows = [r for p in folder.runs.glob("*ase*/labels/*") for r in read_rows(p)]
+    hung = [r for r in rows if r["status"] == "failed"]
+    assert len(hung) == result["label_failures"]
+    assert all("did not come back" in r["reason"] for r in hung)
+
+
 THREADS = """\
 name: threads
 out: out
