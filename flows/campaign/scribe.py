@@ -26,7 +26,7 @@ logger = logging.getLogger("widomill.page")
 
 POLL_S = 4.0
 AWAY_S = 5.0
-REQUEST_S = 15.0
+REQUEST_S = 60.0
 MOST_WAITING = 20_000
 """Messages kept for a server that is away; beyond that only artifacts are."""
 Ending = Literal["completed", "failed", "cancelled", "crashed"]

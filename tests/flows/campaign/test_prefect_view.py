@@ -249,13 +249,15 @@ def test_a_suspended_run_of_a_deployment_ends_and_is_begun_anew() -> None:
 
 
 @contextlib.contextmanager
-def own_server(home: Path) -> Iterator[Any]:
+def own_server(home: Path, empty_database: Path) -> Iterator[Any]:
     import os
 
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     from flows.server import PrefectServer, _free_port
 
+    home.mkdir()
+    (home / "prefect.db").write_bytes(empty_database.read_bytes())
     before = os.environ.pop("PREFECT_API_URL", None)
     server = PrefectServer(home, port=_free_port("127.0.0.1"))
     try:
@@ -270,13 +272,13 @@ def own_server(home: Path) -> Iterator[Any]:
 
 
 def test_a_server_that_leaves_stops_nothing_and_is_told_when_it_is_back(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, empty_database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     campaign = small(tmp_path / "campaign")
     folder, units = CampaignFolder(campaign.folder), units_of(campaign)
     folder.path.mkdir()
     write_plan(campaign, folder, units)
-    with own_server(tmp_path / "prefect") as server:
+    with own_server(tmp_path / "prefect", empty_database) as server:
         run_id = new_run()
         with PrefectView("pages", run_id) as view:
             view.task(lambda: None, name="before", tags=["labels"])
@@ -297,9 +299,9 @@ def test_a_server_that_leaves_stops_nothing_and_is_told_when_it_is_back(
 
 
 def test_a_server_that_stays_away_is_given_up(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, empty_database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with own_server(tmp_path / "prefect") as server:
+    with own_server(tmp_path / "prefect", empty_database) as server:
         with PrefectView("pages", new_run()) as view:
             server._process.kill()
             server._process.wait()
