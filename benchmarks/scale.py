@@ -123,25 +123,6 @@ def speed_ups(processes: bool, workers: int, sleeps_s: Sequence[float]) -> list[
             return [speed_up(pools, workers, seconds) for seconds in sleeps_s]
 
 
-def speed_up(self) -> float:
-    """Sum of all sleeps over the wall time."""
-    return self.serial_s / self.wall_s
-
-
-def speed_ups(kind: str, workers: int, sleeps_s: Sequence[float]) -> list[SpeedUp]:
-    """Open the workers once and go through the rounds with each length of a reference call."""
-    from flows.pools import open_pools
-    from flows.server import quiet_environment
-
-    quiet_environment()
-    began = time.monotonic()
-    with open_pools({"kind": kind, "workers": workers}, workers) as pools:
-        while sum(status.places for status in pools.status()) < workers:
-            time.sleep(0.2)
-        print(f"{workers} workers ({kind}) after {time.monotonic() - began:.0f} s", flush=True)
-        return [speed_up(pools, workers, seconds) for seconds in sleeps_s]
-
-
 def speed_up(pools: Any, workers: int, label_s: float) -> SpeedUp:
     """Let all drivers go through their rounds."""
     cpu_s, began = time.process_time(), time.monotonic()
