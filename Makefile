@@ -1,13 +1,14 @@
 # widomill: `make help` lists the targets. Each works on a bare machine with Python 3.11.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench clean
+.PHONY: help install demo ui test lint bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 PYTEST_ARGS ?=
+UI_PORT ?= 4200
 
 # One BLAS and OpenMP thread per process: the parallel work is processes.
 export OMP_NUM_THREADS ?= 1
@@ -47,6 +48,9 @@ $(STAMP): requirements.lock pyproject.toml
 demo: install ## the main job: CO2 in CALF-20 at a DFT-fitted reference, within 10 minutes
 	$(BIN)/widomill henry CALF-20 --guest CO2 --temperature-k 298.15 --insertions 1000000 \
 	  --reference mace-dac --target-error 0.05 --max-labels 300 --out runs/demo
+
+ui: install ## the Prefect UI with a worker and a sample campaign, until Ctrl-C
+	$(BIN)/widomill ui --sample --port $(UI_PORT)
 
 test: install ## run the tests in WORKERS processes (2); more options in PYTEST_ARGS
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --durations 15 $(PYTEST_ARGS)

@@ -38,15 +38,19 @@ class Schedule:
     Attributes:
         max_labels: labels there are.
         max_rounds: rounds there may be.
+        first_labels: labels of the first round; None for 24, fewer of a small budget. A screen
+            of many hosts starts with fewer.
     """
 
     max_labels: int
     max_rounds: int
+    first_labels: int | None = None
 
     @cached_property
     def lots(self) -> tuple[float, ...]:
         """Expected labels of each round; they add up to the budget."""
-        first = min(FIRST_LABELS, max(FEWEST_LABELS, FIRST_SHARE * self.max_labels))
+        usual = min(FIRST_LABELS, max(FEWEST_LABELS, FIRST_SHARE * self.max_labels))
+        first = min(usual if self.first_labels is None else self.first_labels, self.max_labels)
         later = max(1, self.max_rounds - 1)
         growth = max(LEAST_GROWTH, (self.max_labels / first) ** (1.0 / later))
         lots: list[float] = []

@@ -23,6 +23,23 @@ def _schema(table: str, description: str, fields: list[pa.Field]) -> pa.Schema:
     )
 
 
+def column(name: str, kind: str, unit: str, description: str) -> pa.Field:
+    """Return a field of a table whose columns are known only when it is written.
+
+    Args:
+        name: of the column.
+        kind: alias of an Arrow type, such as "float64".
+        unit: "1" where there is none.
+        description: what it means.
+    """
+    return _field(name, pa.type_for_alias(kind), unit, description)
+
+
+def table_schema(table: str, description: str, fields: list[pa.Field]) -> pa.Schema:
+    """Return the schema of such a table."""
+    return _schema(table, description, fields)
+
+
 _PLACEMENT = [
     _field("frac_x", pa.float64(), "1", "fractional x of the guest's centre of mass"),
     _field("frac_y", pa.float64(), "1", "fractional y of the guest's centre of mass"),
@@ -290,5 +307,29 @@ UNITS = _schema(
         _field("guest", pa.string(), "", "guest"),
         _field("level", pa.string(), "", "classical, or the reference as written"),
         _field("settings", pa.string(), "", "settings of the run, JSON"),
+    ],
+)
+
+CAMPAIGN_RESULTS = _schema(
+    "campaign_results",
+    "All answers of a campaign, one row per unit and temperature; what `export` writes.",
+    [
+        _field("unit_id", pa.string(), "", "unit: name of its run folder"),
+        _field("host_id", pa.string(), "", "host's id in the campaign"),
+        _field("level", pa.string(), "", "classical, or the reference level"),
+        _field("force_field", pa.string(), "", "force field of the classical level"),
+        *RESULTS,
+        _field("wall_s", pa.float64(), "s", "wall time of the unit, all temperatures"),
+        _field("reference_s", pa.float64(), "s", "time of its reference calls"),
+    ],
+)
+
+FINGERPRINTS = _schema(
+    "fingerprints",
+    "What a guest feels in a host on average: kept for the coverage map of a campaign's report.",
+    [
+        _field("unit", pa.string(), "", "classical unit of the host and guest"),
+        _field("kind", pa.string(), "", "guest site type and atomic number of host atoms"),
+        _field("moments", pa.list_(pa.float64()), "1", "mean radial moments, near to far"),
     ],
 )

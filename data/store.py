@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import uuid
@@ -31,8 +32,19 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         with open(temporary, "rb") as handle:
             os.fsync(handle.fileno())
         os.replace(temporary, path)
+        _flush_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a new name in a folder outlive a power cut; some file systems know no such thing."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -77,7 +89,9 @@ def write_table(path: Path, columns: Mapping[str, Any], schema: pa.Schema) -> No
 
     arrays = [pa.array(columns[f.name], type=f.type, from_pandas=False) for f in schema]
     table = pa.Table.from_arrays(arrays, schema=schema)
-    write_atomically(path, lambda p: pq.write_table(table, p, compression="zstd"))
+    write_atomically(
+        path, lambda p: pq.write_table(table, p, compression="zstd", write_page_checksum=True)
+    )
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> None:
@@ -90,27 +104,42 @@ def read_columns(path: Path, names: Iterable[str] | None = None) -> dict[str, np
     """Read one Parquet file into numpy columns.
 
     Raises:
-        RunFolderError: the file is missing or damaged.
+        RunFolderError: the file is missing or damaged, or of a newer version of widomill.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path, columns=None if names is None else list(names))
-    except (OSError, pa.ArrowException) as error:
-        raise RunFolderError(
-            f"Cannot read {path}: {error}. Run the command that made the folder again; it "
-            "redoes what is missing."
-        ) from error
+    table = _read(path, None if names is None else list(names))
     return {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Read one Parquet file into a list of plain records."""
+    """Read one Parquet file into a list of plain records; see :func:`read_columns`."""
+    rows: list[dict[str, Any]] = _read(path, None).to_pylist()
+    return rows
+
+
+def _read(path: Path, names: list[str] | None) -> pa.Table:
+    """Read a Parquet file; the checksum of every page is verified."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from data.schemas import SCHEMA_VERSION
+
     try:
-        return pq.read_table(path).to_pylist()
+        table = pq.read_table(path, columns=names, page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:
-        raise RunFolderError(f"Cannot read {path}: {error}.") from error
+        raise RunFolderError(
+            f"Cannot read {path}: {' '.join(str(error).split())}. `widomill doctor` on the folder "
+            "sets damaged files aside; running the command that made it again redoes them."
+        ) from error
+    found = (table.schema.metadata or {}).get(b"widomill.schema_version", b"1")
+    if not found.isdigit() or int(found) > SCHEMA_VERSION:
+        raise RunFolderError(
+            f"{path} has schema version {found.decode(errors='replace')}, and this widomill knows "
+            f"versions up to {SCHEMA_VERSION}. Use the version that wrote it, or a newer one."
+        )
+    for number in range(int(found), SCHEMA_VERSION):
+        table = MIGRATIONS[number](table)
+    return table
+
+
+MIGRATIONS: dict[int, Callable[[pa.Table], pa.Table]] = {}
+"""From a schema version to the next: how a table of it becomes one of the next."""

@@ -55,7 +55,7 @@ class RunArtifacts:
         """Write a table, one mapping of column to value per row."""
         from prefect.artifacts import create_table_artifact
 
-        plain = [{name: _plain(value) for name, value in row.items()} for row in rows]
+        plain = [{name: plain_value(value) for name, value in row.items()} for row in rows]
         try:
             create_table_artifact(table=plain, key=artifact_key(key), description=description)
         except Exception as error:
@@ -85,8 +85,8 @@ class RunArtifacts:
             _warn(key, error)
 
 
-def _plain(value: Any) -> Any:
-    """Turn numpy scalars into Python ones and what JSON has no word for into text."""
+def plain_value(value: Any) -> Any:
+    """Return numpy scalars as Python ones and what JSON has no word for into text."""
     value = value.item() if hasattr(value, "item") else value
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)

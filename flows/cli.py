@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, TextIO
@@ -13,6 +14,7 @@ import typer
 from data.errors import InputError, WidomillError
 from flows.cli_campaign import campaign
 from flows.cli_classical import register
+from flows.cli_cluster import cluster as cluster_commands
 from flows.cli_hosts import hosts
 from flows.cli_models import models
 from flows.cli_options import (
@@ -36,6 +38,8 @@ from flows.cli_options import (
     TrustModelFile,
     Workers,
 )
+from flows.cli_screen import register as register_screen
+from flows.cli_ui import ui
 from flows.cli_upgrade import register as register_upgrade
 
 app = typer.Typer(
@@ -207,10 +211,22 @@ def report(
 
 
 @app.command()
-def doctor() -> None:
-    """Say what is installed, which references work, threads, Prefect and Dask settings."""
+def doctor(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DIR]", help="folder of a run or a campaign to look through"),
+    ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair/--look-only", help="with DIR: mend what can be mended")
+    ] = True,
+) -> None:
+    """Say what is installed and works here; with DIR, find and mend what is damaged in it."""
     from rich.console import Console
 
+    if folder is not None:
+        from flows.mend import mend, tell
+
+        raise typer.Exit(tell(folder, mend(folder, repair=repair), Console(soft_wrap=True)))
     from flows.doctor import collect, render
 
     render(collect(), Console())
@@ -257,9 +273,12 @@ def show(
 
 register(app)
 register_upgrade(app)
+register_screen(app)
 app.add_typer(models)
 app.add_typer(hosts)
 app.add_typer(campaign)
+app.add_typer(cluster_commands)
+app.add_typer(ui)
 
 
 def main() -> None:
@@ -269,6 +288,7 @@ def main() -> None:
     from flows.server import quiet_environment
 
     quiet_environment()
+    signal.signal(signal.SIGTERM, _as_interrupt)
     try:
         app(standalone_mode=True)
     except InputError as error:
@@ -276,8 +296,14 @@ def main() -> None:
     except WidomillError as error:
         _fail(error, EXIT_FAILURE)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         typer.echo("Stopped. Run the same command again to go on from here.", err=True)
         sys.exit(130)
+
+
+def _as_interrupt(number: int, frame: object) -> None:
+    """Let SIGTERM end a run the way Ctrl-C does: workers ended, files whole, a word on going on."""
+    raise KeyboardInterrupt
 
 
 def _fail(error: WidomillError, status: int) -> None:

@@ -111,9 +111,15 @@ def status(
     json_output: JsonOutput = False,
 ) -> None:
     """Show how far a campaign is."""
-    from flows.campaign.status import show_status
+    from flows.campaign.folder import CampaignFolder
+    from flows.campaign.status import as_json, show_status
+    from flows.campaign.status import status as status_of
 
-    show_status(folder, watch=watch, as_json=json_output)
+    if json_output:
+        now = status_of(CampaignFolder(folder).require())
+        typer.echo(json.dumps(as_json(now), allow_nan=False))
+    else:
+        show_status(folder, watch=watch)
 
 
 @campaign.command()
@@ -130,16 +136,17 @@ def export(
     folder: Folder,
     format: Annotated[str, typer.Option(help="parquet | csv | aif | xyz")] = "csv",
     out: Annotated[
-        Path | None, typer.Option(help="where to write", show_default="DIR/export")
+        Path | None, typer.Option(help="file or folder to write", show_default="DIR/export/...")
     ] = None,
 ) -> None:
     """Write the results as a table or as AIF files, or the labels as extended XYZ."""
     from flows.campaign.export import export as export_as
     from flows.campaign.folder import CampaignFolder
 
-    opened = CampaignFolder(folder).require()
-    for path in export_as(opened, format, out or opened.path / "export"):
-        typer.echo(path)
+    record = export_as(CampaignFolder(folder).require(), format, out)
+    typer.echo(f"{record.rows} rows in {record.path}")
+    for told in record.left_out:
+        typer.echo(f"left out: {told}", err=True)
 
 
 def _run(checked: Campaign, retry_failed: bool, orchestration: bool, json_output: bool) -> None:

@@ -46,6 +46,7 @@ class Budget:
     max_rounds: int
     target_error: float
     adaptive: bool
+    first_labels: int | None = None
 
     def pilot(self) -> int:
         """Return the uniform insertions that the first proposal is learned from."""
@@ -54,7 +55,8 @@ class Budget:
     @cached_property
     def schedule(self) -> Schedule:
         """Labels and weights of the rounds."""
-        return Schedule(max(1, self.max_labels - RESERVED_FOR_BINDING), self.max_rounds)
+        most = max(1, self.max_labels - RESERVED_FOR_BINDING)
+        return Schedule(most, self.max_rounds, self.first_labels)
 
 
 @dataclass

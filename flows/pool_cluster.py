@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
-from collections.abc import Callable
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from data.errors import SettingsError
 from flows.cluster_file import AnyCluster, BatchQueue, ExistingScheduler, LocalCluster, Threads
-from flows.runners import (
-    batch_queue_arguments,
-    check_jobqueue,
-    check_scheduler,
-    local_arguments,
-    queue_class,
-)
+from flows.pool_queue import Demand, open_queue
+from flows.runners import check_scheduler, local_arguments
 
 if TYPE_CHECKING:
     from distributed import Client
 
-Demand = Callable[[], int]
 CLOSE_SECONDS = 20.0
-_KEEP_SECONDS = 60
-_ADAPT_SECONDS = 2
 
 
 @dataclass
@@ -40,6 +30,8 @@ class OpenCluster:
         killable: its workers are processes of their own.
         has: what each worker has, by name.
         demands: how many workers could be busy now, asked by clusters that follow the work.
+        problems: what a batch system said when it took no job, latest last.
+        ending: set when it closes.
     """
 
     client: Client
@@ -48,11 +40,14 @@ class OpenCluster:
     killable: bool
     has: dict[str, float]
     demands: list[Demand] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    ending: threading.Event = field(default_factory=threading.Event)
 
     def close(self) -> None:
         """End the workers, where they are ours, and the connection."""
         # What Dask says about connections that end now would only hide the reason.
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        self.ending.set()
         with contextlib.suppress(Exception):
             self.client.close(timeout=CLOSE_SECONDS)
         if self.owned is not None:
@@ -78,7 +73,21 @@ def open_cluster(cluster: AnyCluster, workers: int, where: str) -> OpenCluster:
         client = Client(cluster.address, set_as_default=False)
         return OpenCluster(client, None, 0, True, cluster.resources)
     if isinstance(cluster, BatchQueue):
-        return _batch_queue(cluster, workers, where)
+        queue = open_queue(cluster, workers, where)
+        # By its address: a client of the cluster itself waits until all jobs are submitted.
+        client = Client(
+            queue.owned.scheduler_address, security=queue.owned.security, set_as_default=False
+        )
+        return OpenCluster(
+            client,
+            queue.owned,
+            queue.most,
+            True,
+            cluster.resources,
+            queue.demands,
+            queue.problems,
+            queue.ending,
+        )
     count = cluster.workers or workers
     owned = _local(cluster, count)
     client = Client(owned, set_as_default=False)
@@ -100,53 +109,3 @@ def _local(cluster: LocalCluster | Threads, count: int) -> Any:
         silence_logs=logging.CRITICAL,
         resources=cluster.resources or None,
     )
-
-
-def _batch_queue(cluster: BatchQueue, workers: int, where: str) -> OpenCluster:
-    from distributed import Client
-
-    check_jobqueue(cluster, where)
-    import dask_jobqueue
-
-    make = getattr(dask_jobqueue, queue_class(cluster).rpartition(".")[2])
-    try:
-        owned = make(**batch_queue_arguments(cluster, workers))
-    except FileNotFoundError as error:
-        raise SettingsError(
-            f"{where}: kind: {cluster.kind}: the command {error.filename} is not found; run this "
-            "on a machine from which jobs can be submitted."
-        ) from error
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise SettingsError(f"{where}: {error}.") from error
-    most = cluster.adapt.maximum if cluster.adapt else cluster.workers or workers
-    least = cluster.adapt.minimum if cluster.adapt else most
-    client = Client(owned, set_as_default=False)
-    opened = OpenCluster(client, owned, most, True, cluster.resources)
-    # Also where the number is fixed: this is what submits a job again when one has ended.
-    owned.adapt(
-        Adaptive=functools.partial(_following(), demands=opened.demands),
-        minimum=least,
-        maximum=most,
-        interval=f"{_ADAPT_SECONDS}s",
-        wait_count=max(1, _KEEP_SECONDS // _ADAPT_SECONDS),
-    )
-    return opened
-
-
-@functools.cache
-def _following() -> Any:
-    """Return Dask's adaptive scaling with our own count of what waits.
-
-    Dask sees only what a pool has handed it, which is about one item a worker.
-    """
-    from distributed.deploy.adaptive import Adaptive
-
-    class Following(Adaptive):
-        def __init__(self, *arguments: Any, demands: list[Demand], **options: Any) -> None:
-            self._demands = demands
-            super().__init__(*arguments, **options)
-
-        async def target(self) -> int:
-            return sum(demand() for demand in self._demands)
-
-    return Following

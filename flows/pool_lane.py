@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _LOOK_SECONDS = 0.2
 _COUNT_SECONDS = 0.5
 _COLLECTORS = 4
+_PATIENCE_SECONDS = 300.0
 # The next item of such a length is handed over early, lest the worker waits for it.
 _SHORT_SECONDS = 1.0
 _REMEMBER = 0.7
@@ -201,7 +202,7 @@ class Lane:
             entry.began, entry.worker = time.monotonic(), said["worker"]
 
     def _watch(self) -> None:
-        counted = time.monotonic()
+        counted = lonely = time.monotonic()
         while not self._closed:
             time.sleep(_LOOK_SECONDS)
             now = time.monotonic()
@@ -213,6 +214,16 @@ class Lane:
             if now - counted > _COUNT_SECONDS or self._places == 0:
                 counted = now
                 self._count_places()
+            if self._places or not self._demand():
+                lonely = now
+            elif now - lonely > _PATIENCE_SECONDS:
+                lonely = now
+                _log.warning(
+                    "%d items wait and no worker has come for %g s; `widomill cluster check` "
+                    "says what is wrong",
+                    self._demand(),
+                    _PATIENCE_SECONDS,
+                )
 
     def _end(self, entry: _Entry) -> None:
         """Give an item up and kill the process that runs it."""

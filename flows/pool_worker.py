@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from distributed import Nanny
 
 # Long enough for the word of a start to leave before a kernel holds the interpreter.
-_WORD_SECONDS = 0.01
+_WORD_SECONDS = 0.003
 
 
 @dataclass(frozen=True)

@@ -204,6 +204,7 @@ def _budget(settings: HenrySettings) -> Budget:
         settings.max_rounds,
         settings.wanted_error,
         settings.sampling == "adaptive",
+        settings.first_labels,
     )
 
 

@@ -54,6 +54,8 @@ _QUEUE_CLASSES = {
     "lsf": "dask_jobqueue.LSFCluster",
 }
 _ANSWER_SECONDS = 10.0
+JOB_FOLDER = "widomill-jobs"
+"""Where the output of batch jobs goes, below the folder they are submitted from."""
 # None would not do: Dask then takes port 8787, and complains where another run has it.
 _ANY_FREE_PORT = "127.0.0.1:0"
 _SHORTEST_NOTICE_SECONDS, _LONGEST_NOTICE_SECONDS = 60.0, 600.0
@@ -211,6 +213,8 @@ def batch_queue_arguments(cluster: BatchQueue, workers: int) -> dict[str, Any]:
         "python": sys.executable,
         "job_script_prologue": [*exports, *cluster.prologue],
         account_name: cluster.account,
+        "job_name": "widomill",
+        "log_directory": str(Path.cwd() / JOB_FOLDER),
         **cluster.options,
         "worker_extra_args": _worker_arguments(cluster),
         "scheduler_options": {

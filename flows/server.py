@@ -8,6 +8,7 @@ process that started it (even when that one is killed) and is silent about it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -40,6 +41,8 @@ _QUIET_ENVIRONMENT = {
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "PREFECT_CLI_PROMPT": "false",
+    # Its threads report each event that a server which is gone did not take.
+    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_SETTINGS_PATH": str(Path(__file__).resolve().parent / "logging.yml"),
     "DASK_LOGGING__DISTRIBUTED": "warning",
     # A kernel that holds the interpreter for seconds is our normal case, not an alarm.
@@ -67,12 +70,17 @@ class PrefectServer:
     """
 
     def __init__(
-        self, home: Path, *, host: str = "127.0.0.1", start_timeout_s: float = 120.0
+        self,
+        home: Path,
+        *,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        start_timeout_s: float = 120.0,
     ) -> None:
         self.home = home.resolve()
         self.url: str | None = None
         self.owned = False
-        self._host = host
+        self._host, self._port = host, port
         self._start_timeout_s = start_timeout_s
         self._process: subprocess.Popen[bytes] | None = None
         self._stack = contextlib.ExitStack()
@@ -129,7 +137,7 @@ class PrefectServer:
         self._ready = False
 
     def _launch(self) -> None:
-        port = _free_port(self._host)
+        port = _free_port(self._host, self._port or 0)
         self.url = f"http://{self._host}:{port}/api"
         command = ["server", "start", "--host", self._host, "--port", str(port)]
         with (self.home / LOG_NAME).open("ab") as log:
@@ -172,7 +180,12 @@ class PrefectServer:
 
 @contextlib.contextmanager
 def prefect_server(
-    home: Path, *, host: str = "127.0.0.1", wait: bool = True, start_timeout_s: float = 120.0
+    home: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    wait: bool = True,
+    start_timeout_s: float = 120.0,
 ) -> Iterator[PrefectServer]:
     """Have a Prefect API for the length of a ``with`` block.
 
@@ -180,6 +193,7 @@ def prefect_server(
         home: folder for the database and the log of our own server.
         host: address our own server listens on; another than the loopback one lets workers on
             other machines, and anyone else who can reach it, talk to it.
+        port: of our own server; default: any that is free.
         wait: block until it answers. With ``False`` it starts in the background and the caller
             has to call ``wait()`` before the first flow.
         start_timeout_s: how long to wait for it, s.
@@ -187,7 +201,7 @@ def prefect_server(
     Yields:
         The server; ``url`` is the API address.
     """
-    server = PrefectServer(home, host=host, start_timeout_s=start_timeout_s)
+    server = PrefectServer(home, host=host, port=port, start_timeout_s=start_timeout_s)
     try:
         server.start()
         if wait:
@@ -295,11 +309,16 @@ def _server_environment(home: Path, url: str) -> dict[str, str]:
     }
 
 
-def _free_port(host: str) -> int:
+def _free_port(host: str, wanted: int = 0) -> int:
     try:
-        with socket.create_server((host, 0)) as probe:
+        with socket.create_server((host, wanted)) as probe:
             return int(probe.getsockname()[1])
     except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise SettingsError(
+                f"Port {wanted} of {host} is in use, by another Prefect server perhaps. Give "
+                "another --port, or set PREFECT_API_URL to use that server."
+            ) from error
         raise SettingsError(
             f"This machine cannot listen on {host} ({os.strerror(error.errno or 0)}); the Prefect "
             "server needs an address of this machine, 127.0.0.1 if its workers run here."

@@ -89,7 +89,10 @@ class SystemSettings(SystemOptions):
     @property
     def numbers(self) -> dict[str, Any]:
         """The settings that decide the numbers: all but where and how it runs."""
-        return self.model_dump(mode="json", exclude={"out", "workers", "threads", "cluster"})
+        found = self.model_dump(mode="json", exclude={"out", "workers", "threads", "cluster"})
+        if found.get("first_labels", 0) is None:
+            del found["first_labels"]  # run folders of earlier versions keep their names
+        return found
 
     @property
     def hash(self) -> str:
@@ -136,6 +139,12 @@ class ReferenceOptions(BaseModel):
 
     max_labels: int = Field(default=300, ge=1, le=10**6, description="most reference calls")
     max_rounds: int = Field(default=10, ge=1, le=100, description="most rounds")
+    first_labels: int | None = Field(
+        default=None,
+        ge=4,
+        le=10_000,
+        description="labels of the first round; default: 24, of a small budget a sixth",
+    )
     model: str | None = Field(
         default=None, min_length=1, description="model of other hosts to start from, by its name"
     )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from chem.allocation import Outlook
+from data.errors import TimeLimitError
 from flows.console import Reporter
 from flows.executors import Executor, Kind
 from tasks.insertions import BatchRecord, batch_items, sample_batch
-from tasks.labels import LabelItem, LabelRecord, label_chunk
-from tasks.paths import PILOT_TABLE
+from tasks.labels import LabelItem, LabelRecord, label_chunk, try_label
+from tasks.paths import PILOT_TABLE, labels_path
 from tasks.proposals import (
     ProposalItem,
     learn_table_proposal,
@@ -116,4 +117,23 @@ class Stages:
         """Send rows of a round's routed file to the reference, in chunks."""
         chunks = [tuple(rows[k : k + CHUNK_SIZE]) for k in range(0, len(rows), CHUNK_SIZE)]
         items = [LabelItem(self.run_dir, round_number, k, c) for k, c in enumerate(chunks)]
-        return self.map(label_chunk, items, "labels", f"round {round_number} labels", "labels")
+        what = f"round {round_number} labels"
+        try:
+            return self.map(label_chunk, items, "labels", what, "labels")
+        except TimeLimitError as error:
+            self.reporter.say(f"{error} Looking for the call that does not come back.")
+        items = [self._without_hung(item) for item in items]
+        return self.map(label_chunk, items, "labels", what, "labels")
+
+    def _without_hung(self, item: LabelItem) -> LabelItem:
+        """Return a chunk with the rows named that do not come back when asked alone."""
+        if labels_path(item.run_dir, item.round_number, item.chunk).exists():
+            return item
+        given_up = []
+        for row in item.rows:
+            alone = replace(item, rows=(row,))
+            try:
+                self.call(try_label, alone, "labels", f"round {item.round_number} label alone")
+            except TimeLimitError:
+                given_up.append(row)
+        return replace(item, given_up=tuple(given_up))

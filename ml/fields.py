@@ -25,6 +25,7 @@ from ml.descriptors import Describer
 from ml.encoder import radial_moments
 from ml.graphs import SiteNeighbours
 from ml.splines import interpolate, spline_coefficients
+from ml.weights import read_weights
 
 FORMAT = "widomill-fields-1"
 SPACING_ANGSTROM = 0.2
@@ -88,7 +89,7 @@ class Fields:
     @classmethod
     def load(cls, path: str | Path, device: str = "cpu") -> Fields:
         """Read fields; on the CPU the file is mapped, so that processes share its memory."""
-        content = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+        content = read_weights(path, mapped=True)
         spec = json.loads(content["specification"])
         if spec["format"] != FORMAT:
             raise ValueError(f"{path}: expected a file of format {FORMAT}, found {spec['format']}")

@@ -21,6 +21,7 @@ from ml.fields import Fields, build_fields
 from ml.graphs import GuestSites, HostArrays
 from ml.heads import Head, Kernel
 from ml.scoring import Scorer
+from ml.weights import read_weights
 
 FORMAT = "widomill-surrogate-2"
 CHUNK = 512
@@ -257,7 +258,7 @@ class Surrogate:
             device: torch device to predict on; `default_device` when omitted.
         """
         device = default_device() if device is None else device
-        content = torch.load(path, weights_only=True, map_location="cpu")
+        content = read_weights(path)
         spec = json.loads(content["specification"])
         if spec["format"] != FORMAT:
             raise ValueError(f"{path}: expected a file of format {FORMAT}, found {spec['format']}")
@@ -310,7 +311,7 @@ def save_encoders(encoders: tuple[Encoder, ...], path: str | Path) -> None:
 
 def load_encoders(path: str | Path) -> tuple[Encoder, ...]:
     """Read encoders written by ``save_encoders``."""
-    content = torch.load(path, weights_only=True, map_location="cpu")
+    content = read_weights(path)
     specs = json.loads(content["specification"])
     return tuple(
         load_encoder(spec, state) for spec, state in zip(specs, content["encoders"], strict=True)

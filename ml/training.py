@@ -11,6 +11,7 @@ from torch import Tensor
 
 from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
 from ml.calibration import boltzmann_relevance, calibration_factor
+from ml.condense import condensed
 from ml.descriptors import Block, Describer
 from ml.encoder import Encoder, EncoderSettings, site_edges
 from ml.evidence import fit_kernel
@@ -316,7 +317,7 @@ def fit_surrogate(
             observed, kernel, spread = above, other, validated[0]
         else:
             prior = None
-    head = fit_head(blocks, observed, kernel)
+    head = condensed(fit_head(blocks, observed, kernel), blocks)
     limits = Limits(
         skip_above_kj_per_mol=_skip_above(kept, thermal),
         lowest_kj_per_mol=float(kept.energy_kj_per_mol.min()) - CLIP_BELOW_KT * thermal,

@@ -31,6 +31,7 @@ from ml.many_hosts import Lesson, train_encoders
 from ml.observing import describe_labels, observations, relevant_rows
 from ml.surrogate import PRIOR_SD_KJ_PER_MOL, Limits, Surrogate, load_encoder
 from ml.training import CLIP_BELOW_KT, LabelSet
+from ml.weights import read_weights
 
 FORMAT = "widomill-transfer-1"
 LENGTHS = (0.8, 1.2, 1.8)
@@ -131,7 +132,7 @@ class SourceModel:
             ModelError: the file is missing, damaged or of another format.
         """
         try:
-            content = torch.load(path, weights_only=True, map_location="cpu")
+            content = read_weights(path)
             spec = json.loads(content["specification"])
             if spec["format"] != FORMAT:
                 raise ValueError(f"its format is {spec['format']}, expected {FORMAT}")

@@ -14,9 +14,9 @@ from data.schemas import LABELS, PLACEMENT_COLUMNS
 from data.store import write_json, write_rows
 from tasks.context import baseline_model, load_context, reference_level, surrogate
 from tasks.insertions import placement
-from tasks.labels import labelled, read_labels
+from tasks.labels import label_key, labelled, read_labels
 from tasks.paths import labels_path, surrogate_path
-from tasks.routing import label_key, read_scored_table
+from tasks.routing import read_scored_table
 
 CANDIDATES = 2
 REACH_ANGSTROM = 2.0

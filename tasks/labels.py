@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data.label_store import LabelStore
+from data.records import content_hash
 from data.schemas import LABELS, PLACEMENT_COLUMNS
 from data.store import read_columns, read_rows, write_rows
 from tasks.context import load_context, reference_level
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LabelItem:
-    """Rows of a round's routed file to label as one chunk."""
+    """Rows of a round's routed file to label as one chunk; those known not to come back."""
 
     run_dir: str
     round_number: int
     chunk: int
     rows: tuple[int, ...]
+    given_up: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,29 @@ def label_chunk(item: LabelItem) -> LabelRecord:
     """Label a chunk of routed insertions and write them; labels known already are not paid."""
     path = labels_path(item.run_dir, item.round_number, item.chunk)
     if not path.exists():
-        routed = read_columns(routed_path(item.run_dir, item.round_number))
-        rows = np.array(item.rows, dtype=int)
-        chosen = {name: values[rows] for name, values in routed.items()}
-        write_rows(path, labelled(item.run_dir, item.round_number, chosen), LABELS)
+        chosen = _routed(item, item.rows)
+        given_up = np.isin(item.rows, item.given_up)
+        rows = labelled(item.run_dir, item.round_number, chosen, given_up)
+        write_rows(path, rows, LABELS)
     return label_record(path)
 
 
+def try_label(item: LabelItem) -> None:
+    """Label rows for the user's store alone: to find out, row by row, which comes back."""
+    labelled(item.run_dir, item.round_number, _routed(item, item.rows))
+
+
+def _routed(item: LabelItem, rows: Sequence[int]) -> dict[str, np.ndarray]:
+    """Return some rows of a round's routed file."""
+    routed = read_columns(routed_path(item.run_dir, item.round_number))
+    return {name: values[np.array(rows, dtype=int)] for name, values in routed.items()}
+
+
 def labelled(
-    run_dir: str, round_number: int, chosen: dict[str, np.ndarray]
+    run_dir: str,
+    round_number: int,
+    chosen: dict[str, np.ndarray],
+    given_up: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
     """Return the labels of insertions, from the user's store where they are known.
 
@@ -61,6 +77,7 @@ def labelled(
         run_dir: run folder.
         round_number: round that wants them.
         chosen: placement columns, label_key and baseline of the insertions.
+        given_up: bool for each, whether its call does not come back; default: none.
 
     Returns:
         Records of the ``labels`` schema, in order.
@@ -68,20 +85,35 @@ def labelled(
     store = label_store(run_dir)
     keys = chosen["label_key"].tolist()
     known = store.find(keys) if store else {}
-    missing = np.array([k for k, key in enumerate(keys) if key not in known], dtype=int)
-    if len(missing):
-        asked = {name: values[missing] for name, values in chosen.items()}
-        fractional, quaternions = placement(asked)
-        results = reference_level(run_dir).interaction_energies(
-            fractional, quaternions, forces=load_context(run_dir).label_forces
-        )
-        paid = label_rows(run_dir, round_number, asked, results)
+    hung = np.zeros(len(keys), dtype=bool) if given_up is None else given_up
+    for part in _parts(run_dir, [k for k, key in enumerate(keys) if key not in known], hung):
+        asked = {name: values[part] for name, values in chosen.items()}
+        paid = label_rows(run_dir, round_number, asked, _ask(run_dir, asked, bool(hung[part[0]])))
         if store:
             store.add(paid)
         known |= {row["label_key"]: row for row in paid}
     baseline = chosen["baseline_kj_per_mol"]
     own = [{"round": round_number, "baseline_kj_per_mol": float(b)} for b in baseline]
     return [known[key] | mine for key, mine in zip(keys, own, strict=True)]
+
+
+def _parts(run_dir: str, missing: Sequence[int], hung: np.ndarray) -> list[list[int]]:
+    """Return what to ask in one go: one label where it takes long, so that each is kept at once."""
+    alone = [[k] for k in missing if hung[k]]
+    rest = [k for k in missing if not hung[k]]
+    if reference_level(run_dir).slow:
+        return alone + [[k] for k in rest]
+    return [*alone, rest] if rest else alone
+
+
+def _ask(run_dir: str, asked: dict[str, np.ndarray], given_up: bool) -> Sequence[LabelResult]:
+    if given_up:
+        from chem.references.contract import failed_label
+
+        return [failed_label("it did not come back in its time; its process was ended", 0.0)]
+    fractional, quaternions = placement(asked)
+    forces = load_context(run_dir).label_forces
+    return reference_level(run_dir).interaction_energies(fractional, quaternions, forces=forces)
 
 
 def label_store(run_dir: str) -> LabelStore | None:
@@ -154,3 +186,27 @@ def read_labels(run_dir: str, rounds: Sequence[int]) -> dict[str, np.ndarray]:
     if not parts:
         return {field.name: np.zeros(0) for field in LABELS}
     return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+
+
+def misplaced_labels(path: Path) -> int:
+    """Return how many labels of a chunk do not carry the key of their own placement."""
+    rows = read_columns(path)
+    places = np.stack([rows[name] for name in PLACEMENT_COLUMNS], axis=1)
+    keys = zip(rows["reference_key"], rows["host_hash"], rows["guest_hash"], strict=True)
+    return sum(
+        key not in ("", label_key(reference, content_hash(host, guest), place))
+        for key, (reference, host, guest), place in zip(
+            rows["label_key"], keys, places, strict=True
+        )
+    )
+
+
+def label_key(reference_key: str, system_hash: str, placement: np.ndarray) -> str:
+    """Return the content address of a label.
+
+    Args:
+        reference_key: hash of the reference level.
+        system_hash: hash of host and guest.
+        placement: (7,) fractional position and quaternion.
+    """
+    return content_hash(reference_key, system_hash, np.asarray(placement, dtype=np.float64))

@@ -13,7 +13,7 @@ from data.schemas import PLACEMENT_COLUMNS, PROBABILITIES, ROUTED, SCORE_COLUMNS
 from data.store import read_columns, write_json, write_table
 from data.streams import stream
 from tasks.context import load_context, reference_level
-from tasks.labels import read_labels
+from tasks.labels import label_key, read_labels
 from tasks.paths import (
     probability_path,
     routed_path,
@@ -106,17 +106,6 @@ def read_scored_table(run_dir: str, table: int, batches: int, round_number: int)
     joined = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
     sizes = tuple(len(part["insertion"]) for part in parts)
     return ScoredTable(joined, np.concatenate(rows), total, core / max(1, total), sizes)
-
-
-def label_key(reference_key: str, system_hash: str, placement: np.ndarray) -> str:
-    """Return the content address of a label.
-
-    Args:
-        reference_key: hash of the reference level.
-        system_hash: hash of host and guest.
-        placement: (7,) fractional position and quaternion.
-    """
-    return content_hash(reference_key, system_hash, np.asarray(placement, dtype=np.float64))
 
 
 def _probabilities_exist(item: RouteItem) -> bool:

@@ -27,8 +27,7 @@ from tasks.check import CheckRecord, check_level
 from tasks.context import baseline_model, load_context
 from tasks.estimate import reference_of_routed
 from tasks.insertions import placement
-from tasks.labels import LabelRecord, label_record, label_rows
-from tasks.routing import label_key
+from tasks.labels import LabelRecord, label_key, label_record, label_rows
 
 if TYPE_CHECKING:
     from chem.references.contract import Reference

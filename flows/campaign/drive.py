@@ -50,6 +50,10 @@ class UnitExecutor:
         self._inner, self._view, self._unit, self._live = inner, view, unit, live
         self._tags, self._hold, self._until = tuple(tags), hold, until
 
+    def allow_until(self, until: float) -> None:
+        """Give the unit until another time.monotonic(), for another lot of its labels."""
+        self._until = until
+
     def map(
         self,
         function: Callable[[Item], Record],

@@ -11,7 +11,7 @@ seed: 0
 
 hosts:
   - CALF-20                      # bundled; `widomill list hosts` names them
-  - KAXQIL
+  - Mg-MOF-74
   # - structures/*.cif           # files, folders and globs, relative to this file
   # - {{list: hosts.csv, path_column: path, id_column: id}}   # or a .parquet
   # - core-mof:2019-asr:100      # a collection; `widomill hosts collections` names them

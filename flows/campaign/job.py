@@ -65,6 +65,9 @@ def run_campaign(
 ) -> CampaignSummary:
     """Run a campaign, or what is missing of it, and write its results and report.
 
+    With a ``screen`` section the labels go where the screen says; other reference levels of the
+    file wait.
+
     Args:
         campaign: checked.
         view: who watches.
@@ -80,8 +83,7 @@ def run_campaign(
     with claimed(folder.path):
         write_plan(campaign, folder, units)
         view.opened(folder, units)
-        waiting = _waiting(folder, units, retry_failed)
-        if not waiting:
+        if _is_done(campaign, folder, units, retry_failed):
             summary = _nothing_to_do(folder, units)
         elif pools is not None:
             summary = _run(campaign, folder, units, view, reporter, retry_failed, pools)
@@ -117,7 +119,8 @@ def close_campaign(folder: CampaignFolder) -> None:
     from flows.campaign.export import export
     from flows.campaign_report import write_campaign_report
 
-    export(folder, "parquet", folder.path)
+    if "finished" in folder.states(folder.units()).values():
+        export(folder, "parquet", folder.path / "results.parquet")
     write_campaign_report(folder)
 
 
@@ -138,6 +141,18 @@ def reopen(folder: Path) -> Campaign:
             f"Cannot read {path}: {' '.join(str(error).split())}. Run the campaign file again."
         ) from error
     return check_campaign(settings, opened.path)
+
+
+def _is_done(
+    campaign: Campaign, folder: CampaignFolder, units: list[Unit], retry_failed: bool
+) -> bool:
+    """Return whether nothing is left; of a screen, what its labels did not go to stays."""
+    waiting = _waiting(folder, units, retry_failed)
+    if campaign.settings.screen is None:
+        return not waiting
+    from flows.campaign.screen import is_screened
+
+    return not any(unit.is_classical for unit in waiting) and is_screened(campaign)
 
 
 def _waiting(folder: CampaignFolder, units: list[Unit], retry_failed: bool) -> list[Unit]:
@@ -190,7 +205,12 @@ def _run(
             retry_failed,
         )
         before = engine.live.counts()
-        complete = engine.run()
+        if campaign.settings.screen is None:
+            complete = engine.run()
+        else:
+            from flows.campaign.screen import screen_campaign
+
+            complete = screen_campaign(campaign, engine)
         engine.live.ended = True
         engine.tick()
     told_last = engine.live.as_dict()

@@ -65,11 +65,11 @@ class Live:
     _started: str = field(default_factory=now)
     _began: float = field(default_factory=time.monotonic)
 
-    def begin(self, unit: Unit) -> None:
-        """A unit starts."""
+    def begin(self, unit: Unit, labels: int = 0) -> None:
+        """A unit starts, or goes on after so many labels that were counted before."""
         with self._lock:
             self.states[unit.id] = "running"
-            self._running[unit.id] = _Running(unit, now(), time.monotonic())
+            self._running[unit.id] = _Running(unit, now(), time.monotonic(), labels=labels)
 
     def stage(self, unit: Unit, name: str, done: int, total: int) -> None:
         """A unit is at a stage."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -71,6 +72,7 @@ def read_campaign(path: Path, **changed: Any) -> Campaign:
         settings = CampaignSettings.model_validate(content)
     except ValidationError as error:
         problems = [_Problem(tuple(e["loc"]), _words(e)) for e in error.errors()]
+        problems += _further(content, problems, path.parent)
         raise _listed(path, problems, node) from error
     return check_campaign(settings, path.parent, lambda found: _listed(path, found, node))
 
@@ -102,6 +104,24 @@ def check_campaign(
     if problems:
         raise (raised or (lambda found: _listed(None, found, None)))(problems)
     return Campaign(settings, Path(settings.out), hosts)
+
+
+def _further(content: dict[str, Any], known: list[_Problem], base: Path) -> list[_Problem]:
+    """Return what is wrong with the fields whose form is right."""
+    bad = {p.where[0] for p in known if p.where}
+    rest = {name: value for name, value in content.items() if name not in bad}
+    stand_in = {"name": "campaign", "hosts": ("SOD",), "guests": ("Ar",)}
+    found: list[_Problem] = []
+
+    def collect(problems: Sequence[_Problem]) -> CampaignFileError:
+        found.extend(p for p in problems if p.where[0] not in bad and p.where[0] in content)
+        return CampaignFileError("")
+
+    with contextlib.suppress(ValidationError, CampaignFileError):
+        check_campaign(CampaignSettings.model_validate({**stand_in, **rest}), base, collect)
+    if "hosts" in bad:  # patterns have nothing to fit
+        return [p for p in found if p.where[:1] != ("references",) or p.where[2:3] != ("hosts",)]
+    return found
 
 
 def _compose(path: Path) -> yaml.Node:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from flows.campaign.screen_settings import ScreenPart
+from flows.campaign.screen_settings import ScreenPart, check_screen
 from flows.settings import (
     ReferenceOptions,
     SamplingOptions,
@@ -134,4 +134,7 @@ class CampaignSettings(_Part):
                 raise ValueError(
                     f"reference {part.level}: {', '.join(unknown)} is not among the guests"
                 )
+        if self.screen is not None:
+            levels = [part.level for part in self.references]
+            check_screen(self.screen, self.guests, self.temperatures_k, levels)
         return self

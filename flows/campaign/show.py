@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from flows.campaign.job import CampaignSummary
@@ -31,50 +30,41 @@ def print_plan(plan: Plan, notes: Sequence[str] = ()) -> None:
         ),
         soft_wrap=True,
     )
-    table = Table(box=None, title_justify="left")
-    for name in ("level", "units", "finished", "failed", "to do", "a unit", "a label"):
-        table.add_column(name, justify="left" if name == "level" else "right")
-    table.add_column("labels, at most", justify="right")
-    table.add_column("worker time left", justify="right")
     for level in plan.levels:
-        table.add_row(*_cells(level))
-    console.print(table)
-    for level in plan.levels:
-        if level.cost is not None:
-            console.print(
-                f"  {level.level}: {1e6 * level.cost.insertion_s:.2g} s per million insertions, "
-                f"from {level.cost.measured} measured units"
-            )
+        console.print(Text("  " + _line(level)), soft_wrap=True)
     for note in notes:
         console.print(Text(note, style="yellow"), soft_wrap=True)
     if plan.hours is None:
         console.print("The time is not known: no unit of every level has been measured here yet.")
-    else:
+    elif plan.hours[1] > 0.0:
         low, high = plan.hours
         workers = f"{plan.workers} worker{'s' if plan.workers > 1 else ''}"
         console.print(
             f"About {duration(3600 * low)} to {duration(3600 * high)} on {workers}; host by host "
-            "it varies with the size of the cell."
+            "it varies with the size of the cell.",
+            soft_wrap=True,
         )
 
 
-def _cells(level: LevelPlan) -> tuple[Text | str, ...]:
-    todo = level.states.get("waiting", 0) + level.states.get("running", 0)
+def _line(level: LevelPlan) -> str:
+    counts = level.states
+    todo = counts.get("waiting", 0) + counts.get("running", 0)
+    line = f"{level.level}: {level.units} unit{'s' if level.units > 1 else ''}, {todo} to do"
+    if counts.get("failed"):
+        line += f", {counts['failed']} failed"
+    if level.labels:
+        line += f", at most {level.labels:,} labels"
     cost = level.cost
-    span = "?"
-    if level.worker_s is not None and level.worker_low_s is not None:
-        span = f"{duration(level.worker_low_s)} to {duration(level.worker_s)}"
-    return (
-        Text(level.level),
-        str(level.units),
-        str(level.states.get("finished", 0)),
-        str(level.states.get("failed", 0)),
-        str(todo),
-        duration(cost.unit_s) if cost else "?",
-        duration(cost.label_s) if cost and cost.label_s else "" if cost else "?",
-        f"{level.labels:,}" if level.labels else "",
-        span,
-    )
+    if not todo:
+        return line
+    if cost is None or level.worker_s is None or level.worker_low_s is None:
+        return line + "; cost unknown"
+    line += f"; {duration(cost.unit_s)} a unit"
+    if cost.label_s:
+        line += f" and {duration(cost.label_s)} a label"
+    line += f", {1e6 * cost.insertion_s:.3g} s a million insertions all told"
+    span = f"{duration(level.worker_low_s)} to {duration(level.worker_s)}"
+    return f"{line} ({cost.measured} measured here): {span} of worker time"
 
 
 def print_summary(summary: CampaignSummary) -> None:

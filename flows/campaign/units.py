@@ -65,8 +65,16 @@ def _units(campaign: Campaign) -> Iterator[Unit]:
 
 
 def reference_values(campaign: Campaign, part: ReferencePart) -> dict[str, Any]:
-    """Return the settings of a reference's runs: the classical level's, then its own."""
+    """Return the settings of a reference's runs: the classical level's, then its own.
+
+    The reference that a screen spends its labels at begins with small lots, unless it says
+    otherwise itself.
+    """
     own = part.model_dump(mode="json", exclude={"level", "hosts", "guests"})
+    screen = campaign.settings.screen
+    if screen is not None and own["first_labels"] is None:
+        screened = screen.level or campaign.settings.references[0].level
+        own["first_labels"] = screen.first_labels if part.level == screened else None
     return {**campaign.settings.classical.model_dump(mode="json"), **own, "keep_insertions": None}
 
 

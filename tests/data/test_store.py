@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data import schemas
+from data import schemas, store
 from data.errors import RunFolderError
 from data.records import content_hash
 from data.schemas import SCORES
@@ -80,3 +80,37 @@ def test_content_hash_tells_shapes_and_types_apart():
     assert content_hash(values) != content_hash(values.reshape(2, 3))
     assert content_hash(values) != content_hash(values.astype(np.float32))
     assert content_hash("a", "bc") != content_hash("ab", "c")
+
+
+def test_one_flipped_bit_is_found(tmp_path: Path):
+    path = tmp_path / "x.parquet"
+    values = np.random.default_rng(0).normal(size=5000)
+    columns = dict.fromkeys(SCORES.names, values) | {"insertion": np.arange(5000)}
+    write_table(path, columns, SCORES)
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    path.write_bytes(whole)
+    with pytest.raises(RunFolderError, match="doctor"):
+        read_columns(path)
+
+
+def _with_version(path: Path, version: str) -> None:
+    table = pa.table({"insertion": [1, 2]})
+    pq.write_table(table.replace_schema_metadata({"widomill.schema_version": version}), path)
+
+
+def test_a_newer_schema_is_refused_and_an_older_one_migrated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / "x.parquet"
+    _with_version(path, str(schemas.SCHEMA_VERSION + 1))
+    with pytest.raises(RunFolderError, match="schema version"):
+        read_columns(path)
+    _with_version(path, "1")
+    monkeypatch.setattr(schemas, "SCHEMA_VERSION", 3)
+    monkeypatch.setitem(store.MIGRATIONS, 1, lambda t: t.rename_columns(["number"]))
+    monkeypatch.setitem(store.MIGRATIONS, 2, lambda t: t.append_column("twice", pa.array([2, 4])))
+    assert {name: list(v) for name, v in read_columns(path).items()} == {
+        "number": [1, 2],
+        "twice": [2, 4],
+    }

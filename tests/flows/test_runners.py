@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from data.errors import SettingsError
-from flows.cluster_file import BatchQueue, read_cluster
+from flows.cluster_file import (
+    BatchQueue,
+    PoolsSettings,
+    read_cluster,
+    read_pools,
+    wall_seconds,
+)
 from flows.executors import _reach_from_workers
 from flows.runners import batch_queue_arguments, make_task_runner, worker_environment
 
@@ -23,19 +29,108 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["local", "threads", "existing-scheduler", "slurm"])
-def test_the_examples_are_valid(name: str) -> None:
-    assert read_cluster(EXAMPLES / f"{name}.yaml").kind in (
-        "local",
-        "threads",
-        "scheduler",
-        "slurm",
-    )
+TEMPLATES = {
+    "local": "local",
+    "threads": "threads",
+    "existing-scheduler": "scheduler",
+    "slurm": "slurm",
+    "pbs": "pbs",
+    "lsf": "lsf",
+}
+
+
+@pytest.mark.parametrize(("name", "kind"), TEMPLATES.items())
+def test_the_examples_are_valid(name: str, kind: str) -> None:
+    cluster = read_cluster(EXAMPLES / f"{name}.yaml")
+    assert cluster.kind == kind
+    assert read_pools(EXAMPLES / f"{name}.yaml") == PoolsSettings(general=cluster)
+
+
+def test_the_example_with_a_gpu_pool_is_valid() -> None:
+    pools = read_pools(EXAMPLES / "slurm-gpu.yaml")
+    assert isinstance(pools.general, BatchQueue)
+    assert isinstance(pools.references, BatchQueue)
+    assert pools.references.resources == {"GPU": 1}
+    assert pools.general.resources == {}
+    with pytest.raises(SettingsError, match=r"two clusters.*one run takes one cluster"):
+        read_cluster(EXAMPLES / "slurm-gpu.yaml")
 
 
 def test_every_example_is_tested() -> None:
     names = {path.stem for path in EXAMPLES.glob("*.yaml")}
-    assert names == {"local", "threads", "existing-scheduler", "slurm"}
+    assert names == {*TEMPLATES, "slurm-gpu"}
+
+
+@pytest.mark.parametrize("name", ["slurm", "pbs", "lsf", "slurm-gpu"])
+def test_batch_examples_make_a_job_script(name: str) -> None:
+    dask_jobqueue = pytest.importorskip("dask_jobqueue")
+    pools = read_pools(EXAMPLES / f"{name}.yaml")
+    for cluster in filter(None, (pools.general, pools.references)):
+        assert isinstance(cluster, BatchQueue)
+        arguments = batch_queue_arguments(cluster, workers=1)
+        for ours in ("n_workers", "scheduler_options"):
+            arguments.pop(ours)
+        job = getattr(dask_jobqueue, f"{cluster.kind.upper()}Cluster").job_cls
+        if cluster.kind == "lsf":
+            arguments["use_stdin"] = True  # else it asks the batch system
+        script = job(scheduler="tcp://login1:8786", name="w", **arguments).job_script()
+        assert "--lifetime " in script
+        assert ("--resources GPU=1" in script) == ("GPU" in cluster.resources)
+        assert ("--gres=gpu:1" in script) == ("GPU" in cluster.resources)
+        assert "-q" in script or "-p" in script
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "seconds"),
+    [
+        ("slurm", "01:30:00", 5400),
+        ("slurm", "2-06:00:00", 194_400),
+        ("slurm", "1-12", 129_600),
+        ("slurm", "30:30", 1830),
+        ("slurm", "90", 5400),
+        ("pbs", "01:30:00", 5400),
+        ("pbs", "30:30", 1830),
+        ("pbs", "90", 90),
+        ("lsf", "01:30", 5400),
+        ("lsf", "90", 5400),
+        ("slurm", "UNLIMITED", None),
+    ],
+)
+def test_time_limits_are_read_as_the_batch_system_does(
+    kind: str, text: str, seconds: float | None
+) -> None:
+    assert wall_seconds(kind, text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "lifetime_s", "stagger_s"),
+    [("10:00:00", 35_400, 300), ("01:00:00", 3240, 180), ("02:00", 60, 30)],
+)
+def test_workers_leave_before_their_jobs_end(text: str, lifetime_s: int, stagger_s: int) -> None:
+    cluster = BatchQueue(kind="slurm", memory="4GB", walltime=text)
+    arguments = batch_queue_arguments(cluster, workers=1)["worker_extra_args"]
+    assert arguments[arguments.index("--lifetime") + 1] == f"{lifetime_s}s"
+    assert arguments[arguments.index("--lifetime-stagger") + 1] == f"{stagger_s}s"
+    assert lifetime_s + stagger_s < wall_seconds("slurm", text)
+
+
+BAD_POOLS = {
+    "general: {kind: local}\nworkers: 2\n": "workers: beside `general` and `references`",
+    "references: {kind: local}\n": "general: this field is required",
+    "general: {kind: local}\nreferences: 4\n": "references: has to be a mapping, found 4",
+    "general: {kind: local}\nreferences: {kind: grid}\n": "references: kind: .*'grid'",
+    "general: {kind: local, resources: {GPU: 0}}\n": "general: resources.GPU: .*greater than 0",
+}
+
+
+@pytest.mark.parametrize(("text", "message"), BAD_POOLS.items(), ids=range(len(BAD_POOLS)))
+def test_a_bad_file_of_two_pools_is_named_with_the_field(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(SettingsError, match=message) as caught:
+        read_pools(path)
+    assert str(path) in str(caught.value)
 
 
 def test_without_a_file_workers_are_processes_of_this_machine() -> None:
