@@ -14,7 +14,8 @@ D.rows.unit.forEach((unit, k) => {
 const answers = (level, guest, temp) => index.get(`${level}|${guest}|${temp}`) || [];
 const matches = (host) => D.hosts[host].toLowerCase().includes(state.words);
 const chosen = (host) => state.words !== "" && matches(host);
-const href = (unit) => (D.units.report[unit] ? `runs/${encodeURIComponent(D.units.id[unit])}/report.html` : null);
+// The report of a unit, or its folder where it has none.
+const href = (unit) => (D.units.state[unit] === "finished" ? `runs/${encodeURIComponent(D.units.id[unit])}/${D.units.report[unit] ? "report.html" : ""}` : null);
 const kelvin = () => `${D.temps[state.temp]} K`;
 const interval = (lo, hi) => `${number(lo)} to ${number(hi)}`;
 

@@ -25,7 +25,7 @@ function coverage() {
 function coverageWords(map, seen) {
   if (!seen.size) return "No host has labels for this guest: nothing has been seen yet.";
   const far = map.host.map((host, k) => [D.hosts[host], map.near[k], host]).filter(([, d, host]) => d > 0 && !seen.has(host)).sort((a, b) => b[1] - a[1]).slice(0, 3);
-  const words = `${seen.size} of ${map.host.length} hosts have labels for ${formula(D.guests[map.guest])}.`;
+  const words = `${map.host.filter((host) => seen.has(host)).length} of ${map.host.length} hosts have labels for ${formula(D.guests[map.guest])}.`;
   return far.length ? `${words} Farthest from them: ${far.map(([name, d]) => `${name} (${number(d, 2)})`).join(", ")}; 1 is the usual distance between neighbours.` : words;
 }
 
@@ -55,7 +55,7 @@ function budget() {
 function wrongs() {
   if (by("failures")) table(by("failures"), [
     { name: "host", value: (f) => f.host }, { name: "guest", value: (f) => f.guest }, { name: "level", value: (f) => f.level },
-    { name: "error", value: (f) => f.error }, { name: "reason", wrap: true, value: (f) => f.reason }, { name: "attempts", number: true, value: (f) => f.attempts }, { name: "when", value: (f) => f.when },
+    { name: "reason", wrap: true, value: (f) => `${f.error}: ${f.reason}`, cell: (f) => node("span", {}, node("b", {}, f.error), ` ${f.reason}`) }, { name: "attempts", number: true, value: (f) => f.attempts }, { name: "when", value: (f) => f.when },
   ], D.failures, { by: 3, down: false, most: 15 });
   if (by("warnings")) by("warnings").replaceChildren(...D.warnings.map((w) => node("details", {}, node("summary", {}, node("b", {}, count(w.units.length)), ` ${w.units.length === 1 ? "unit" : "units"}: ${w.example}`),
     node("p", { class: "note" }, ...w.units.slice(0, 200).flatMap((k, n) => [n ? ", " : "", node("span", {}, hostLink(k), ` ${D.guests[D.units.guest[k]]}`)]), w.units.length > 200 ? ` and ${count(w.units.length - 200)} more` : ""))));
