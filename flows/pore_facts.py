@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tasks.pores import PoresRecord
@@ -23,7 +24,7 @@ def pore_facts(pores: PoresRecord, excluded_share: float) -> dict[str, Any]:
     }
 
 
-def is_closed(facts: dict[str, Any]) -> bool:
+def is_closed(facts: Mapping[str, Any]) -> bool:
     """Whether blocking pockets leaves nothing."""
     return bool(facts["pockets_blocked"] and not facts["pockets_given"] and not facts["channels"])
 

@@ -14,19 +14,15 @@ from chem.verdict import ErrorBudget, verdict
 from data.records import Estimate
 from data.schemas import RESULTS, ROUNDS
 from data.store import plain, write_json, write_rows
+from flows.guards import calibration_guard, guards
 from flows.loop import LoopOutcome, RoundLog
-from flows.pore_facts import is_closed, pore_facts, pore_warnings
+from flows.pore_facts import pore_facts, pore_warnings
 from flows.settings import HenrySettings
 from tasks.binding import BindingRecord
 from tasks.classical import ClassicalRecord
 from tasks.context import RunContext
 from tasks.pores import PoresRecord
 from tasks.sites import SitesRecord
-
-DOMINANT_SHARE = 0.2
-FEW_EFFECTIVE = 30.0
-LARGE_FAILED_SHARE = 0.01
-LARGEST_HEAT_KJ_PER_MOL = 150.0
 
 
 @dataclass(frozen=True)
@@ -189,48 +185,19 @@ def _relative(error: float, estimate: Estimate) -> float:
 def _warnings(result: dict[str, Any], context: RunContext, reference: tuple[str, ...]) -> list[str]:
     found = [note for note in context.system.host.notes if "charge" in note]
     found += reference
-    error = result["henry_relative_standard_error"]
-    if result["henry_mol_per_kg_pa"] < 0:
-        found.append("too few labels: the corrected estimate is negative, which is no answer yet")
     found += pore_warnings(result, context.widom.block_pockets)
     if context.system.classical.feynman_hibbs_k is not None:
         found.append(
             "Qst leaves out how the Feynman-Hibbs potential itself changes with temperature"
         )
-    short = result["stopped_because"] != "target error reached"
-    if short and result["henry_mol_per_kg_pa"] != 0:
-        found.append(
-            f"stopped at {100 * error:.1f} % relative standard error at "
-            f"{result['temperature_k']} K: {result['stopped_because']}"
-        )
-    if result["qst_kj_per_mol"] > LARGEST_HEAT_KJ_PER_MOL:
-        found.append(
-            f"a heat of adsorption of {result['qst_kj_per_mol']:.0f} kJ/mol is no physisorption: "
-            "check the charges of the host and the parameters"
-        )
-    share = result["largest_weight_share"]
-    if share > DOMINANT_SHARE:
-        found.append(f"one insertion carries {100 * share:.0f} % of the answer")
-    if result["henry_mol_per_kg_pa"] == 0:
-        if not is_closed(result):
-            found.append("the guest found no room in this host: the Henry coefficient is zero")
-    elif result["effective_samples"] < FEW_EFFECTIVE:
-        found.append(
-            f"only {result['effective_samples']:.0f} effective insertions at "
-            f"{result['temperature_k']} K"
-        )
-    if result["failed_share"] > LARGE_FAILED_SHARE:
-        found.append(
-            f"failed labels stood for {100 * result['failed_share']:.1f} % of the answer; their "
-            "insertions keep the surrogate's energy"
-        )
-    return found
+    return found + guards(result)
 
 
 def _watched(last: RoundLog) -> tuple[str, ...]:
     """Return what the watch over the last surrogate has to say."""
     found = last.fit.validation
-    return (found.warning,) if found and found.warning else ()
+    told = (found.warning,) if found and found.warning else ()
+    return (*told, *calibration_guard(last.fit.calibration))
 
 
 def round_rows(context: RunContext, outcome: LoopOutcome) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ logger = logging.getLogger("widomill.page")
 
 POLL_S = 4.0
 AWAY_S = 5.0
-REQUEST_S = 15.0
+REQUEST_S = 60.0
 MOST_WAITING = 20_000
 """Messages kept for a server that is away; beyond that only artifacts are."""
 Ending = Literal["completed", "failed", "cancelled", "crashed"]
@@ -272,6 +272,17 @@ def go_on(run: Shown) -> Message:
 
         if run.id is not None:
             client.set_flow_run_state(run.id, Running(), force=True)
+
+    return send
+
+
+def add_tags(run: Shown, tags: Sequence[str]) -> Message:
+    """Return the message that gives a flow run more tags."""
+
+    def send(client: SyncPrefectClient) -> None:
+        if run.id is not None:
+            known = client.read_flow_run(run.id).tags
+            client.update_flow_run(run.id, tags=sorted({*known, *tags}))
 
     return send
 
