@@ -20,7 +20,6 @@ import os
 import sys
 import time
 from dataclasses import dataclass
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,8 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from common.machine import as_lines, describe
-from common.pool import Pool, Problem, fit_to, mixed_rows, pool, pretrained, problem, take
+from common.boards import begin, labelled, options, store_json, store_text, thermal
+from common.pool import Pool, Problem, fit_to, mixed_rows, pretrained, take
 from common.regressors import NAMES, predict
 
 RESULTS = Path(__file__).parent / "results" / "leaderboard"
@@ -69,53 +68,35 @@ def main() -> int:
     if find_spec("sklearn") is None and not arguments.only_ours:
         print(NEEDED, file=sys.stderr)
         return 2
-    import torch
-
-    torch.set_num_threads(1)
-    packages = ["torch"] + ["scikit-learn"] * (not arguments.only_ours)
-    machine = describe() | {name: metadata.version(name) for name in packages}
-    print("\n".join(as_lines(machine)) + "\n", flush=True)
+    machine = begin(["torch"] + ["scikit-learn"] * (not arguments.only_ours))
     scores = {host: measure(host, arguments) for host in arguments.hosts}
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    content = json.dumps({"machine": machine, "scores": scores}, indent=1)
-    (arguments.out / "leaderboard.json").write_text(content + "\n", encoding="utf-8")
+    store_json({"machine": machine, "scores": scores}, arguments.out / "leaderboard.json")
     return show(arguments)
 
 
 def show(arguments: argparse.Namespace) -> int:
     """Print and store table and picture of what was measured."""
     stored = json.loads((arguments.out / "leaderboard.json").read_text(encoding="utf-8"))
-    heading = "\n".join(f"- {line}" for line in as_lines(stored["machine"]))
     tables = [table(host, found, arguments) for host, found in stored["scores"].items()]
     text = "\n\n".join(tables)
     print(text)
-    (arguments.out / "leaderboard.md").write_text(f"{heading}\n\n{text}\n", encoding="utf-8")
+    store_text(text, stored["machine"], arguments.out / "leaderboard.md")
     draw(stored["scores"], arguments, arguments.out / "leaderboard.png")
     return 0
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--hosts", nargs="+", default=["CALF-20", "Mg-MOF-74"])
-    parser.add_argument("--guest", default="CO2")
-    parser.add_argument("--force-field", default="UFF")
-    parser.add_argument("--reference", default="mace-dac")
-    parser.add_argument("--temperature-k", type=float, default=298.15)
-    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
-    parser.add_argument("--seeds", type=int, default=3, help="draws of training and test set")
+    draws = "draws of training and test set"
+    parser = options(__doc__.splitlines()[0], SIZES, draws, RESULTS)
     parser.add_argument("--members", type=int, default=None, help="encoders; as in a run")
     parser.add_argument("--only-ours", action="store_true", help="leave the regressors out")
     parser.add_argument("--show", action="store_true", help="of what is stored, without measuring")
-    parser.add_argument("--labels", type=Path, default=Path("runs/leaderboard"), help="archives")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the output")
     return parser.parse_args()
 
 
 def measure(host: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Return root mean square errors (kJ/mol) by model, size and seed, and seconds to train."""
-    given = problem(host, arguments.guest, arguments.force_field, seed=0)
-    archive = arguments.labels / f"{host}_{arguments.guest}_{arguments.reference}.npz"
-    labels = pool(given, archive, arguments.reference, arguments.temperature_k, seed=0)
+    given, labels = labelled(host, arguments)
     found: dict[str, Any] = {"errors": {}, "seconds": {}, "test": [], "pool": len(labels.guide)}
     for seed in range(arguments.seeds):
         parts = split(given, labels, max(arguments.sizes), seed)
@@ -192,13 +173,7 @@ def _pretrained(
 def _relevant(labels: Pool, rows: np.ndarray, temperature_k: float) -> np.ndarray:
     """Leave out labels so far up the wall that they cannot matter, for everybody."""
     energy = labels.labels.energy_kj_per_mol[rows]
-    return rows[energy < energy.min() + DROPPED_RT * _thermal(temperature_k)]
-
-
-def _thermal(temperature_k: float) -> float:
-    from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
-
-    return GAS_CONSTANT_KJ_PER_MOL_K * temperature_k
+    return rows[energy < energy.min() + DROPPED_RT * thermal(temperature_k)]
 
 
 def _ours(
@@ -235,7 +210,7 @@ def _radial(
 
     def answer() -> np.ndarray:
         kept = take(labels.labels, rows, forces=forces)
-        observed = observations(kept, _thermal(arguments.temperature_k))
+        observed = observations(kept, thermal(arguments.temperature_k))
         describe = describer.describe_with_slopes if forces else describer.describe
         blocks = describe(*_places(labels, rows))[:2]
         head = fit_head(blocks, observed, fit_kernel(blocks, observed))
@@ -261,7 +236,7 @@ def _clipped(
 ) -> np.ndarray:
     """Add the baseline, and clip from below as the surrogate does."""
     every = labels.labels
-    lowest = every.energy_kj_per_mol[rows].min() - CLIP_BELOW_RT * _thermal(arguments.temperature_k)
+    lowest = every.energy_kj_per_mol[rows].min() - CLIP_BELOW_RT * thermal(arguments.temperature_k)
     return np.maximum(every.baseline_kj_per_mol[parts.test] + correction, lowest)
 
 
@@ -277,7 +252,7 @@ def _peers(
     from ml.observing import observations
 
     kept = take(labels.labels, rows, forces=False)
-    observed = observations(kept, _thermal(arguments.temperature_k))
+    observed = observations(kept, thermal(arguments.temperature_k))
     known, asked = (
         _descriptors(describer, labels, rows),
         _descriptors(describer, labels, parts.test),

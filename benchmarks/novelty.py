@@ -15,19 +15,17 @@ tells anything of the surrogate's error that its standard deviation does not.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from common.machine import as_lines, describe
-from common.pool import Pool, Problem, fit_to, mixed_rows, pool, pretrained, problem
+from common.boards import begin, labelled, options, store_json, store_text, thermal
+from common.pool import Pool, Problem, fit_to, mixed_rows, pretrained
 
 RESULTS = Path(__file__).parent / "results" / "novelty"
 SIZES = (60, 120, 240)
@@ -61,43 +59,21 @@ class Population:
 
 def main() -> int:
     """Measure, print and store table and picture."""
-    arguments = _arguments()
-    import torch
-
-    torch.set_num_threads(1)
-    machine = describe() | {"torch": metadata.version("torch")}
-    print("\n".join(as_lines(machine)) + "\n", flush=True)
+    draws = "draws of training set"
+    arguments = options(__doc__.splitlines()[0], SIZES, draws, RESULTS).parse_args()
+    machine = begin(["torch"])
     cases = [case for host in arguments.hosts for case in measure(host, arguments)]
     text = table(cases)
     print(text)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    content = json.dumps({"machine": machine, "cases": cases}, indent=1)
-    (arguments.out / "novelty.json").write_text(content + "\n", encoding="utf-8")
-    heading = "\n".join(f"- {line}" for line in as_lines(machine))
-    (arguments.out / "novelty.md").write_text(f"{heading}\n\n{text}\n", encoding="utf-8")
+    store_json({"machine": machine, "cases": cases}, arguments.out / "novelty.json")
+    store_text(text, machine, arguments.out / "novelty.md")
     draw(cases, arguments.out / "novelty.png")
     return 0
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--hosts", nargs="+", default=["CALF-20", "Mg-MOF-74"])
-    parser.add_argument("--guest", default="CO2")
-    parser.add_argument("--force-field", default="UFF")
-    parser.add_argument("--reference", default="mace-dac")
-    parser.add_argument("--temperature-k", type=float, default=298.15)
-    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--labels", type=Path, default=Path("runs/leaderboard"), help="archives")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the output")
-    return parser.parse_args()
-
-
 def measure(host: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Return the figures of every size and seed of one host."""
-    given = problem(host, arguments.guest, arguments.force_field, seed=0)
-    archive = arguments.labels / f"{host}_{arguments.guest}_{arguments.reference}.npz"
-    labels = pool(given, archive, arguments.reference, arguments.temperature_k, seed=0)
+    given, labels = labelled(host, arguments)
     weight = volumes(labels, arguments.temperature_k)
     encoders = pretrained(given, seed=0)
     cases = []
@@ -120,14 +96,14 @@ def volumes(labels: Pool, temperature_k: float) -> np.ndarray:
     """
     from scipy.special import logsumexp
 
-    thermal = _thermal(temperature_k)
+    kt = thermal(temperature_k)
     kinds = sorted(set(zip(labels.guide.tolist(), labels.tempering.tolist(), strict=True)))
     guides = {
         "baseline": labels.labels.baseline_kj_per_mol,
         "surrogate": labels.labels.energy_kj_per_mol,
         "uniform": np.zeros(len(labels.guide)),
     }
-    logs = np.stack([-guides[guide] / (thermal * tempering) for guide, tempering in kinds])
+    logs = np.stack([-guides[guide] / (kt * tempering) for guide, tempering in kinds])
     counts = [
         ((labels.guide == guide) & (labels.tempering == tempering)).sum()
         for guide, tempering in kinds
@@ -137,12 +113,6 @@ def volumes(labels: Pool, temperature_k: float) -> np.ndarray:
         mixed = logsumexp(logs + (np.log(counts) - norms)[:, None], axis=0)
         norms = logsumexp(logs - mixed, axis=1)
     return np.exp(-(mixed - mixed.min()))
-
-
-def _thermal(temperature_k: float) -> float:
-    from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
-
-    return GAS_CONSTANT_KJ_PER_MOL_K * temperature_k
 
 
 def population(
@@ -207,22 +177,22 @@ def _components(known: np.ndarray, new: np.ndarray) -> np.ndarray:
 
 def examine(found: Population, temperature_k: float) -> dict[str, Any]:
     """Return partial correlations and the variance with each signal over that without."""
-    from ml.routing import Believed, cautious_energy, error_factor, route
+    from ml.routing import Believed, cautious_energy, error_factor, route, scaled
 
-    thermal = _thermal(temperature_k)
-    near = found.energy < found.energy.min() + RELEVANT_RT * thermal
+    kt = thermal(temperature_k)
+    near = found.energy < found.energy.min() + RELEVANT_RT * kt
     weight = found.weight
     stands = cautious_energy(found.mean, found.sd, temperature_k)
     believed = Believed(weight, found.mean, found.sd, stands)
     base = route([temperature_k], believed, ROUTED_LABELS, EXPLORE_SHARE).probability
-    terms = weight * (np.exp(-found.energy / thermal) - np.exp(-stands / thermal))
+    terms = weight * (np.exp(-found.energy / kt) - np.exp(-stands / kt))
     plain = _variance(terms, base)
-    ideal = _scaled(np.abs(terms) + 1e-3 * np.abs(terms).max(), ROUTED_LABELS)
-    size = error_factor(1.0 / thermal, found.sd)
+    ideal = scaled(np.abs(terms) + 1e-3 * np.abs(terms).max(), ROUTED_LABELS)
+    size = error_factor(1.0 / kt, found.sd)
     result: dict[str, Any] = {"ideal": _variance(terms, ideal) / plain, "signals": {}}
     for name, values in found.novelty.items():
         ratios = {
-            str(p): _variance(terms, _scaled(base * values**p, ROUTED_LABELS)) / plain
+            str(p): _variance(terms, scaled(base * values**p, ROUTED_LABELS)) / plain
             for p in POWERS
         }
         result["signals"][name] = {
@@ -235,16 +205,6 @@ def examine(found: Population, temperature_k: float) -> dict[str, Any]:
 
 def _variance(terms: np.ndarray, probability: np.ndarray) -> float:
     return float(((1.0 / probability - 1.0) * terms**2).sum())
-
-
-def _scaled(share: np.ndarray, wanted: float) -> np.ndarray:
-    """Return probabilities proportional to shares that add up to a number, none above one."""
-    low, high = 0.0, wanted / share[share > 0].min()
-    for _ in range(100):
-        middle = 0.5 * (low + high)
-        full = np.minimum(1.0, middle * share).sum() > wanted
-        low, high = (low, middle) if full else (middle, high)
-    return np.minimum(1.0, high * share)
 
 
 def _ranked(one: np.ndarray, two: np.ndarray) -> float:

@@ -288,7 +288,9 @@ def report(found: dict[str, Any]) -> str:
         )
     lines += [
         "",
-        f"A learned correction goes to {100 * found['corrected_share']:.0f} % of the insertions "
+        "All rows but the last score insertions with a learned correction; the last scores every "
+        "insertion without overlap. A learned correction goes to "
+        f"{100 * found['corrected_share']:.0f} % of the insertions "
         "drawn uniformly without overlap. From fields instead of host atoms: mean differs by "
         f"{found['rms_difference_kj_per_mol']:.3f} kJ/mol rms, at most "
         f"{found['largest_difference_kj_per_mol']:.3f}; standard deviation by at most "

@@ -129,7 +129,7 @@ def route(
         explore = weight * np.exp(np.minimum(-beta * believed.mean_kj_per_mol, 600.0))
         share += (1.0 - explore_share) * _unit(aim) + explore_share * _unit(explore)
     share = (1.0 - FLOOR_SHARE) * share / len(temperatures_k) + FLOOR_SHARE / count
-    probability = _scaled(share, wanted)
+    probability = scaled(share, wanted)
     return Routing(probability, float(probability.sum()))
 
 
@@ -138,8 +138,13 @@ def _unit(values: np.ndarray) -> np.ndarray:
     return values / total if total > 0 else np.full(len(values), 1.0 / len(values))
 
 
-def _scaled(share: np.ndarray, wanted: float) -> np.ndarray:
-    """Scale shares to probabilities of given sum, none above one."""
+def scaled(share: np.ndarray, wanted: float) -> np.ndarray:
+    """Scale shares to probabilities of given sum, none above one.
+
+    Args:
+        share: (n,) shares, none negative.
+        wanted: their sum afterwards.
+    """
     certain = np.zeros(len(share), dtype=bool)
     for _ in range(100):
         rest = max(0.0, wanted - certain.sum())
