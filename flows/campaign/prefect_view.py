@@ -28,7 +28,7 @@ from flows.campaign.scribe import (
     begin_step,
     end_run,
     end_step,
-    go_on,
+    keep_paused,
     log_line,
     without_patience,
 )
@@ -179,9 +179,10 @@ class PrefectView:
         """Return what the state of the flow run on the server asks for."""
         state = self._scribe.state
         wanted = self._told if state is None else wanted_by(state, self._scribe.deployed)
-        if wanted == "go" and state is not None and state.is_scheduled():
-            self._scribe.send(go_on(self._run))  # resumed, and no worker will take it up
         if wanted != self._told:
+            details = None if state is None else state.state_details
+            if wanted == "pause" and details is not None and details.pause_reschedule:
+                self._scribe.send(keep_paused(self._run, details.pause_timeout))
             self._told = wanted
             self._say(_WORDS[wanted], logging.WARNING)
         return wanted

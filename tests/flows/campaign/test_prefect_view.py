@@ -221,6 +221,7 @@ def test_pause_resume_and_cancel_reach_the_engine(prefect_api: str) -> None:
         # What the button of the UI does with a run that was started by hand.
         read("set_flow_run_state", run_id, Suspended(timeout_seconds=300), force=True)
         wait_until(lambda: view.gate() == "pause")
+        wait_until(lambda: read("read_flow_run", run_id).state_name == "Paused")
         read("resume_flow_run", run_id)
         wait_until(lambda: view.gate() == "go")
         wait_until(lambda: read("read_flow_run", run_id).state_name == "Running")
@@ -271,6 +272,12 @@ def own_server(home: Path, empty_database: Path) -> Iterator[Any]:
             os.environ["PREFECT_API_URL"] = before
 
 
+def kill(server: Any) -> None:
+    server._process.kill()
+    server._process.wait()
+    server._process.stdin.close()
+
+
 def test_a_server_that_leaves_stops_nothing_and_is_told_when_it_is_back(
     tmp_path: Path, empty_database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -283,8 +290,7 @@ def test_a_server_that_leaves_stops_nothing_and_is_told_when_it_is_back(
         with PrefectView("pages", run_id) as view:
             view.task(lambda: None, name="before", tags=["labels"])
             wait_until(lambda: "before" in steps(run_id))
-            server._process.kill()
-            server._process.wait()
+            kill(server)
             found = show(view, folder, units)
             assert found["LTA_SI"][0]["henry_mol_per_kg_pa"] == 3e-6
             assert view.gate() == "go"
@@ -303,8 +309,7 @@ def test_a_server_that_stays_away_is_given_up(
 ) -> None:
     with own_server(tmp_path / "prefect", empty_database) as server:
         with PrefectView("pages", new_run()) as view:
-            server._process.kill()
-            server._process.wait()
+            kill(server)
             assert view.task(lambda: 42, name="answer", tags=["labels"]) == 42
             wait_until(lambda: "does not answer" in caplog.text)
         assert "did not reach the Prefect server" in caplog.text
