@@ -78,7 +78,7 @@ class Scribe:
             self._waiting.append(message if key is None else key)
             self._wake.notify()
 
-    def close(self, timeout_s: float = 30.0) -> None:
+    def close(self, timeout_s: float = 60.0) -> None:
         """Send what is left and end; a server that is away is given up."""
         with self._wake:
             self._closing = True
