@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.server, pytest.mark.slow]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
 POOL = "widomill-local"
-RUN_SECONDS = 200.0
+RUN_SECONDS = 600.0
 
 
 def environment(api: str) -> dict[str, str]:
