@@ -33,7 +33,7 @@ def prefect_command(api: str, *words: str) -> None:
         env=environment(api),
         capture_output=True,
         text=True,
-        timeout=120.0,
+        timeout=600.0,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
