@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 from common.machine import as_lines, describe
+from common.screen_picture import draw
 from common.screen_policies import (
     Campaign,
     Policy,
@@ -37,17 +38,20 @@ from common.screen_tables import HostTable, Levels, tables
 from core_mof import HOW_TO_INSTALL, packaged_archive
 
 from chem.allocation import Schedule
+from chem.screening.posterior import believe
 
 RESULTS = Path(__file__).parent / "results" / "screening"
 TOP = 10
 MOST_LABELS, MOST_ROUNDS, FIRST_LABELS = 150, 12, 8
 """Of one host: schedule of its run, with the first lot of a screen."""
-EQUAL = (4, 8, 16, 24, 36)
+EQUAL = (4, 8, 16, 24)
 """Labels of each host in an equal split."""
 SPAN = np.unique(np.round(np.geomspace(40, 20_000, 120)))
 GOALS = (0.8, 0.9, 0.95)
 STOPS = (0.8, 0.9, 0.95)
 EVERY = 3
+THINNED = 2
+"""A replay takes every other insertion of a table."""
 OURS = "ours (top-two)"
 
 
@@ -108,56 +112,99 @@ def main() -> int:
     archive = arguments.archive or packaged_archive("2019-ASR")
     machine = describe()
     print("\n".join(as_lines(machine)), flush=True)
-    results = []
-    for one in SETS:
-        if arguments.sets and one.name not in arguments.sets:
-            continue
+    sets = [one for one in SETS if not arguments.sets or one.name in arguments.sets]
+    hosts: dict[str, list[HostTable]] = {}
+    for one in sets:
         cache = arguments.cache / one.name.replace(" ", "-")
-        if archive is None and not cache.is_dir():
+        if archive is None:
             print(HOW_TO_INSTALL, file=sys.stderr)
             return 1
         began = time.process_time()
-        hosts = tables(
+        made = tables(
             archive, cache, one.levels, arguments.hosts, arguments.most_atoms, EVERY, one.skip
         )
-        print(f"\n{one.name}: {len(hosts)} hosts, {time.process_time() - began:.0f} s of CPU")
-        results.append(replay(one, hosts, arguments.seeds))
-        print("\n".join(as_rows(results[-1])), flush=True)
-        if arguments.out:
-            store(results, machine, Path(arguments.out))
+        hosts[one.name] = [table.thinned(THINNED) for table in made]
+        print(f"{one.name}: {len(made)} hosts, {time.process_time() - began:.0f} s of CPU")
+    seeds: dict[str, list[Seed]] = {one.name: [] for one in sets}
+    for seed in range(arguments.seeds):
+        for one in sets:
+            path = arguments.cache / f"{one.name.replace(' ', '-')}-{arguments.hosts}-{seed}.json"
+            seeds[one.name].append(_replayed(path, one, hosts[one.name], seed))
+        print(f"seed {seed}", flush=True)
+    results = [summary(one, hosts[one.name], seeds[one.name]) for one in sets]
+    for result in results:
+        print("\n".join(as_rows(result)), flush=True)
+    if arguments.out:
+        store(results, machine, Path(arguments.out))
     return 0
 
 
-def replay(one: HostSet, hosts: Sequence[HostTable], seeds: int) -> dict[str, Any]:
-    """Spend labels in every way and return what came out, as plain content."""
+@dataclass(frozen=True)
+class Seed:
+    """One replay of a set in every way.
+
+    Attributes:
+        curves: of each way, (labels, recall, expected share) at each step.
+        equal: (labels, recall) of each of EQUAL.
+        curse: mean relative errors of own estimates at the end, by how hosts were selected.
+    """
+
+    curves: dict[str, list[tuple[float, float, float]]]
+    equal: list[tuple[float, float]]
+    curse: dict[str, float]
+
+
+def _replayed(path: Path, one: HostSet, hosts: Sequence[HostTable], seed: int) -> Seed:
+    """Return a replay, from its file where there is one."""
+    if path.exists():
+        return Seed(**json.loads(path.read_text(encoding="utf-8")))
+    found = replay(one, hosts, seed)
+    path.write_text(json.dumps(asdict(found)), encoding="utf-8")
+    return found
+
+
+def replay(one: HostSet, hosts: Sequence[HostTable], seed: int) -> Seed:
+    """Spend labels in every way, on the same run of each host."""
     classical = np.array([t.ln_henry("baseline") for t in hosts])
     truth = np.array([t.ln_henry("reference") for t in hosts])
     schedule = Schedule(MOST_LABELS, MOST_ROUNDS, FIRST_LABELS)
-    runs: dict[str, list[Campaign]] = {way: [] for way in WAYS}
-    equal: list[list[tuple[float, float]]] = []
-    for seed in range(seeds):
-        courses = [Course(t, schedule, np.random.default_rng([seed, k])) for k, t in _each(hosts)]
-        for number, (way, policy) in enumerate(WAYS.items()):
-            campaign = Campaign(classical, truth, courses, TOP)
-            policy(campaign, one.budget, np.random.default_rng([seed, number, 77]))
-            runs[way].append(campaign)
-        equal.append([_equal(hosts, classical, truth, seed, each) for each in EQUAL])
-        print(f"seed {seed}", end=" ", flush=True)
-    curves = [_equal_curve(np.array(equal))]
-    curves += [_curve(way, [c.curve for c in found]) for way, found in runs.items()]
+    courses = [Course(t, schedule, np.random.default_rng([seed, k])) for k, t in _each(hosts)]
+    curves, curse = {}, {}
+    for number, (way, policy) in enumerate(WAYS.items()):
+        campaign = Campaign(classical, truth, courses, TOP)
+        policy(campaign, one.budget, np.random.default_rng([seed, number, 77]))
+        curves[way] = campaign.curve
+        if way == OURS:
+            curse = _curse(campaign)
+    equal = [_equal(hosts, classical, truth, seed, each) for each in EQUAL]
+    return Seed(curves, equal, curse)
+
+
+def summary(one: HostSet, hosts: Sequence[HostTable], seeds: Sequence[Seed]) -> dict[str, Any]:
+    """Return what the replays of a set say, as plain content."""
+    classical = np.array([t.ln_henry("baseline") for t in hosts])
+    truth = np.array([t.ln_henry("reference") for t in hosts])
+    curves = [_equal_curve(np.array([found.equal for found in seeds]))]
+    curves += [_curve(way, [found.curves[way] for found in seeds]) for way in WAYS]
     shift = truth - classical
     return {
         "set": one.name,
         "levels": asdict(one.levels),
         "hosts": len(hosts),
-        "seeds": seeds,
+        "seeds": len(seeds),
         "mean_atoms": float(np.mean([t.atoms for t in hosts])),
         "shift_mean": float(shift.mean()),
         "shift_spread": float(shift.std()),
         "gap_at_the_boundary": float(np.diff(np.sort(truth))[-TOP]),
         "curves": [asdict(curve) for curve in curves],
-        "stops": _stops(runs[OURS]),
-        "curse": _curse(runs[OURS]),
+        "stops": _stops([found.curves[OURS] for found in seeds]),
+        "curse": {
+            name: [
+                float(np.mean([found.curse[name] for found in seeds])),
+                float(np.std([found.curse[name] for found in seeds]) / np.sqrt(len(seeds))),
+            ]
+            for name in seeds[0].curse
+        },
     }
 
 
@@ -185,7 +232,7 @@ def _equal_curve(found: np.ndarray) -> Curve:
         "equal split",
         labels.tolist(),
         mean.tolist(),
-        (recall.std(axis=0, ddof=1) / np.sqrt(len(recall))).tolist(),
+        (recall.std(axis=0) / np.sqrt(len(recall))).tolist(),
         [_reached(labels, mean, goal) for goal in GOALS],
     )
 
@@ -204,7 +251,7 @@ def _curve(way: str, curves: Sequence[list[tuple[float, float, float]]]) -> Curv
         way,
         labels.tolist(),
         mean.tolist(),
-        (found.std(axis=0, ddof=1) / np.sqrt(len(found))).tolist(),
+        (found.std(axis=0) / np.sqrt(len(found))).tolist(),
         [_reached(labels, mean, goal) for goal in GOALS],
     )
 
@@ -221,47 +268,40 @@ def _reached(labels: np.ndarray, recall: np.ndarray, goal: float) -> float | Non
     return float(labels[k] + step * (labels[k + 1] - labels[k]))
 
 
-def _stops(campaigns: Sequence[Campaign]) -> list[dict[str, float]]:
+def _stops(curves: Sequence[list[tuple[float, float, float]]]) -> list[dict[str, float]]:
     """Return labels and recall where the screen's own stopping rule would have ended it."""
     found = []
     for wanted in STOPS:
         ends = []
-        for campaign in campaigns:
-            curve = np.array(campaign.curve)
+        for steps in curves:
+            curve = np.array(steps)
             sure = np.flatnonzero(curve[:, 2] >= wanted)
             ends.append(curve[sure[0] if len(sure) else -1, :2])
         labels, recall = np.array(ends).T
-        error = float(recall.std(ddof=1) / np.sqrt(len(recall)))
-        found.append(
-            {
-                "wanted": wanted,
-                "labels": float(labels.mean()),
-                "recall": float(recall.mean()),
-                "error": error,
-            }
-        )
+        error = float(recall.std() / np.sqrt(len(recall)))
+        numbers = (wanted, float(labels.mean()), float(recall.mean()), error)
+        found.append(dict(zip(("wanted", "labels", "recall", "error"), numbers, strict=True)))
     return found
 
 
-def _curse(campaigns: Sequence[Campaign]) -> dict[str, float]:
-    """Return mean relative errors of hosts' own estimates at the end, by how they were selected."""
-    groups: dict[str, list[float]] = {"labelled": [], "reported top": [], "naive top": []}
-    for campaign in campaigns:
-        evidence = campaign.evidence()
-        known = np.flatnonzero(evidence.labelled)
-        error = np.exp(evidence.estimate - campaign.truth) - 1.0
-        groups["labelled"].append(float(error[known].mean()))
-        mean = np.where(evidence.labelled, evidence.estimate, -np.inf)
-        groups["naive top"].append(float(error[np.argsort(-mean)[:TOP]].mean()))
-        last = np.argsort(-campaign.labels)[:TOP]
-        groups["reported top"].append(float(error[last].mean()))
+def _curse(campaign: Campaign) -> dict[str, float]:
+    """Return mean relative errors of hosts' own estimates at the end.
+
+    Of all hosts with labels; of the ten that were believed the best; of the ten whose own
+    estimates were the largest after their first lot, by that lot.
+    """
+    evidence = campaign.evidence()
+    known = np.flatnonzero(evidence.labelled)
+    error = np.exp(evidence.estimate - campaign.truth) - 1.0
+    first = np.array([campaign.courses[k].after(1).ln_henry for k in known])
+    lucky = np.argsort(-np.nan_to_num(first, nan=-np.inf))[:TOP]
+    believed = np.argsort(-believe(evidence).mean)[:TOP]
     return {
-        f"{name}{end}": value
-        for name, values in groups.items()
-        for end, value in (
-            ("", float(np.mean(values))),
-            (" error", float(np.std(values, ddof=1) / np.sqrt(len(values)))),
-        )
+        "all with labels": float(error[known].mean()),
+        "the ten believed best": float(np.nanmean(error[believed])),
+        "the ten best by their first lot": float(
+            (np.exp(first[lucky] - campaign.truth[known[lucky]]) - 1.0).mean()
+        ),
     }
 
 
@@ -289,12 +329,11 @@ def as_rows(result: dict[str, Any]) -> list[str]:
             f"| {stop['wanted']:g} | {stop['labels']:.0f} | "
             f"{stop['recall']:.3f} +- {stop['error']:.3f} |"
         )
-    curse = result["curse"]
     told = [
-        f"{name} {100 * curse[name]:+.1f} +- {100 * curse[name + ' error']:.1f} %"
-        for name in ("labelled", "reported top", "naive top")
+        f"{name} {100 * mean:+.1f} +- {100 * error:.1f} %"
+        for name, (mean, error) in result["curse"].items()
     ]
-    return [*lines, "", f"Mean error of hosts' own estimates at the end: {', '.join(told)}"]
+    return [*lines, "", f"Mean error of hosts' own estimates: {'; '.join(told)}"]
 
 
 def _at(curve: dict[str, Any], labels: float) -> str:
@@ -317,51 +356,7 @@ def store(results: Sequence[dict[str, Any]], machine: dict[str, str], out: Path)
     (out / "screening.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     content = {"machine": machine, "results": list(results)}
     (out / "screening.json").write_text(json.dumps(content), encoding="utf-8")
-    draw(results, out / "screening.png")
-
-
-def draw(results: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draw recall against labels, one panel a set."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(
-        1, len(results), figsize=(4.6 * len(results), 4.2), sharey=True, layout="constrained"
-    )
-    for axis, result in zip(np.atleast_1d(axes), results, strict=True):
-        for curve in result["curves"]:
-            labels, recall = np.array(curve["labels"]), np.array(curve["recall"])
-            error, kept = np.array(curve["error"]), labels > 0
-            ours = curve["way"] == OURS
-            (line,) = axis.plot(
-                labels[kept],
-                recall[kept],
-                lw=2.4 if ours else 1.2,
-                zorder=3 if ours else 2,
-                marker="o" if curve["way"] == "equal split" else None,
-                ms=4,
-                label=curve["way"],
-            )
-            axis.fill_between(
-                labels[kept],
-                (recall - error)[kept],
-                (recall + error)[kept],
-                color=line.get_color(),
-                alpha=0.15,
-                lw=0,
-            )
-        axis.set_xscale("log")
-        axis.set_xlim(40, 6000)
-        axis.set_title(f"{result['set']}, {result['hosts']} hosts", fontsize=10)
-        axis.set_xlabel("labels paid")
-        axis.grid(alpha=0.3)
-    first = np.atleast_1d(axes)[0]
-    first.set_ylabel("share of the true top 10 found")
-    first.legend(fontsize=8, loc="lower right")
-    figure.savefig(path, dpi=150)
-    pyplot.close(figure)
+    draw(results, OURS, out / "screening.png")
 
 
 def _arguments() -> argparse.Namespace:

@@ -21,7 +21,7 @@ from chem.screening.evidence import logarithmic
 from common.screen_tables import HostTable
 from ml.routing import Believed, cautious_energy, draw, predicted_design_variance, route
 
-DRAWN = 4_000
+DRAWN = 2_500
 FIRST_SD = 4.0
 PRIOR_SD = np.array([4.0, 2.0, 2.0])
 NOISE_SD, NOISE_TERMS = 1.5, 4.0
@@ -125,9 +125,10 @@ def _density(run: Course, energy: np.ndarray) -> np.ndarray:
     """Return the probability to draw each row: a proposal's mixture, overlaps being the rest."""
     measure, shares = run.table.measure, CAUTIOUS
 
+    low = (run.beta * (energy - energy.min())).astype(np.float32)
+
     def tempered(factor: float) -> np.ndarray:
-        exponent = -run.beta / factor * energy
-        found = measure * np.exp(exponent - exponent.max())
+        found = measure * np.exp(low * np.float32(-1.0 / factor))
         return np.asarray(found / found.sum())
 
     focus = 1.0 - shares.uniform - shares.explore
