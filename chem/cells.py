@@ -18,6 +18,7 @@ from data.records import Host
 
 SAME_CHARGE_E = 1e-4
 """Atoms whose charges differ by less may be merged."""
+FEW_ATOMS = 500
 SAME_PLACE_ANGSTROM = 1e-3
 """Positions closer than this are equal when a translation is looked for."""
 
@@ -34,6 +35,10 @@ def compact_lattice(lattice_angstrom: np.ndarray) -> np.ndarray:
     import spglib
 
     reduced = spglib.niggli_reduce(lattice_angstrom)
+    if reduced is None:
+        raise StructureError(
+            "The cell vectors have no reduced basis: they are nearly in a plane. Check the angles."
+        )
     change = np.rint(reduced @ np.linalg.inv(lattice_angstrom))
     if abs(abs(np.linalg.det(change)) - 1.0) > 1e-6:
         return lattice_angstrom
@@ -61,6 +66,8 @@ def reduce_to_primitive(host: Host) -> Host:
     import spglib
 
     kinds = _kinds(host)
+    if len(kinds) > FEW_ATOMS and not _may_repeat(host, kinds):
+        return host
     cell: Any = (host.lattice_angstrom, host.fractional, kinds)
     dataset = spglib.get_symmetry_dataset(cell, symprec=SAME_PLACE_ANGSTROM)
     if dataset is None:
@@ -91,6 +98,33 @@ def reduce_to_primitive(host: Host) -> Host:
         charges_e=None if charges is None else charges[order],
         notes=(*host.notes, f"reduced from {len(kinds)} to {count} atoms (primitive cell)"),
     )
+
+
+def _may_repeat(host: Host, kinds: np.ndarray) -> bool:
+    """Whether some translation takes a few atoms of each kind to others; quick for large cells.
+
+    spglib's own search grows with the cube of the number of atoms where nothing repeats.
+    """
+    from scipy.spatial import cKDTree
+
+    values, counts = np.unique(kinds, return_counts=True)
+    rare = np.flatnonzero(kinds == values[counts.argmin()])
+    shifts = host.fractional[rare[1:]] - host.fractional[rare[0]]
+    reach = 10.0 * SAME_PLACE_ANGSTROM / narrowest_angstrom(host.lattice_angstrom)
+    for kind in values:
+        members = host.fractional[kinds == kind]
+        tree = cKDTree(members % 1.0, boxsize=1.0)
+        for probe in members[:: max(1, len(members) // 4)][:4]:
+            if not len(shifts):
+                return False
+            near, _ = tree.query((probe + shifts) % 1.0)
+            shifts = shifts[near < 2.0 * reach]
+    return len(shifts) > 0
+
+
+def narrowest_angstrom(lattice_angstrom: np.ndarray) -> float:
+    """Return the smallest distance between opposite faces of a cell, angstrom."""
+    return float(1.0 / np.linalg.norm(np.linalg.inv(lattice_angstrom), axis=0).max())
 
 
 def _kinds(host: Host) -> np.ndarray:

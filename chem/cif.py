@@ -14,23 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chem.bounds import LARGEST_CELL_ANGSTROM, LARGEST_FRACTION
 from chem.cif_columns import column, number, refuse_disorder, site_charges, site_names
+from chem.cif_symmetry import images, read_operations
+from chem.cif_text import prepare
 from data.errors import StructureError
 from data.store import write_text
 
 if TYPE_CHECKING:
     from data.records import Host
 
-OPERATION_TAGS = ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz")
-SYMMETRY_TAGS = (
-    *OPERATION_TAGS,
-    "_symmetry_space_group_name",
-    "_space_group_name",
-    "_symmetry_int_tables_number",
-    "_space_group_it_number",
-)
-SAME_ATOM_ANGSTROM = 0.05
-"""Images of one site closer than this are one atom on a special position."""
+MOST_ATOMS = 50_000
+FLAT = 1e-6
+"""Squared height of the cell over its third length, below which there is no volume."""
 RESERVED_WORDS = ("data_", "loop_", "save_", "stop_", "global_")
 VECTOR_TAGS = tuple(f"_widomill_cell_vector_{axis}" for axis in "abc")
 
@@ -78,19 +74,21 @@ def read_cif(text: str, origin: str) -> CifAtoms:
         UnknownElementError: a site names no element.
     """
     notes: list[str] = []
-    block = _structure_block(text, origin)
+    block = _structure_block(prepare(text, origin), origin, notes)
     tags = {key.lower(): value for key, value in block.data.items()}
     lattice = _lattice(tags, origin)
     rows = _asymmetric_rows(tags, origin)
     labels, elements = site_names(tags, len(rows), origin, notes)
     refuse_disorder(tags, labels, origin)
     charges = site_charges(tags, labels, origin, notes)
-    operations = _operations(block, tags, origin, notes)
-    images = [_images(row, operations, lattice) for row in rows]
-    source = np.repeat(np.arange(len(rows)), [len(image) for image in images])
+    operations = read_operations(block, tags, lattice, origin, notes)
+    _refuse_many(len(rows) * len(operations), 4 * MOST_ATOMS, origin)
+    placed = [images(row, operations, lattice) for row in rows]
+    source = np.repeat(np.arange(len(rows)), [len(image) for image in placed])
+    _refuse_many(len(source), MOST_ATOMS, origin)
     return CifAtoms(
         lattice,
-        wrap_fractional(np.vstack(images)),
+        wrap_fractional(np.vstack(placed)),
         tuple(elements[i] for i in source),
         tuple(labels[i] for i in source),
         None if charges is None else charges[source],
@@ -98,8 +96,16 @@ def read_cif(text: str, origin: str) -> CifAtoms:
     )
 
 
-def _structure_block(text: str, origin: str) -> Any:
-    """Return the first data block that has atom sites."""
+def _refuse_many(count: int, most: int, origin: str) -> None:
+    if count > most:
+        raise StructureError(
+            f"{origin} has {count:,} atoms in its cell, or images of them; at most {MOST_ATOMS:,} "
+            "atoms are read. Give a smaller cell."
+        )
+
+
+def _structure_block(text: str, origin: str, notes: list[str]) -> Any:
+    """Return the first data block that has atom sites, noting that there are others."""
     from pymatgen.io.cif import CifFile
 
     try:
@@ -116,9 +122,13 @@ def _structure_block(text: str, origin: str) -> Any:
             f"{origin} is not a CIF file: it has no line that starts with data_. "
             "Give a crystallographic information file."
         )
-    for block in blocks:
-        if any(key.lower().startswith("_atom_site_fract_x") for key in block.data):
-            return block
+    found = [b for b in blocks if any(k.lower() == "_atom_site_fract_x" for k in b.data)]
+    if len(found) > 1:
+        notes.append(
+            f"the file holds {len(found)} structures: the first, data_{found[0].header}, was read"
+        )
+    if found:
+        return found[0]
     cartesian = any(k.lower() == "_atom_site_cartn_x" for b in blocks for k in b.data)
     have = "only Cartesian coordinates" if cartesian else "no atom sites"
     raise StructureError(
@@ -137,6 +147,9 @@ def _lattice(tags: dict[str, Any], origin: str) -> np.ndarray:
             f"{origin} has no complete unit cell: {', '.join(missing)} missing. "
             "A periodic host needs three lengths (angstrom) and three angles (degrees)."
         )
+    for name in names:
+        if not isinstance(tags[name], str):
+            raise StructureError(f"{origin}: {name} is a list, expected one number. Correct it.")
     cell = [number(tags[name], name, origin) for name in names]
     lattice = _lattice_from_parameters(cell, origin)
     if all(tag in tags for tag in VECTOR_TAGS):
@@ -169,12 +182,17 @@ def _lattice_from_parameters(cell: list[float], origin: str) -> np.ndarray:
             f"{origin}: the cell {shown} is impossible. Lengths must be positive and angles "
             "between 0 and 180 degrees."
         )
+    if max(a, b, c) > LARGEST_CELL_ANGSTROM:
+        raise StructureError(
+            f"{origin}: the cell {shown} is larger than {LARGEST_CELL_ANGSTROM:g} angstrom. Are "
+            "the lengths in angstrom?"
+        )
     cosines = [0.0 if angle == 90.0 else float(np.cos(np.radians(angle))) for angle in angles]
     alpha, beta, gamma = cosines
     sine = float(np.sqrt(1.0 - gamma**2))
     y = (alpha - beta * gamma) / sine
     height2 = 1.0 - beta**2 - y**2
-    if height2 <= 1e-10:
+    if height2 <= FLAT:
         raise StructureError(
             f"{origin}: the cell {shown} has zero volume: its three vectors lie in a plane. "
             "Check the angles."
@@ -202,57 +220,21 @@ def _asymmetric_rows(tags: dict[str, Any], origin: str) -> np.ndarray:
         name = names[index] if index < len(names) else "?"
         where = f"{origin}, site {index + 1} ({name})"
         pairs = zip(values, "xyz", strict=True)
-        rows.append([number(value, f"_atom_site_fract_{axis}", where) for value, axis in pairs])
+        rows.append([_fraction(value, f"_atom_site_fract_{axis}", where) for value, axis in pairs])
     if not rows:
         raise StructureError(f"{origin} lists no atoms. A host needs at least one.")
     return np.array(rows)
 
 
-def _operations(
-    block: Any, tags: dict[str, Any], origin: str, notes: list[str]
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return (rotation, translation) of every symmetry operation, noting guesses."""
-    from pymatgen.io.cif import CifParser
-
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        operations = CifParser.from_str("data_any\n").get_symops(block)
-    given = [
-        tag for tag in tags if tag.startswith(SYMMETRY_TAGS) and str(tags[tag]) not in {"?", "."}
-    ]
-    pairs = [(np.array(op.rotation_matrix), np.array(op.translation_vector)) for op in operations]
-    guessed = any("Defaulting to P1" in str(warning.message) for warning in caught)
-    broken = any(abs(abs(np.linalg.det(rotation)) - 1.0) > 1e-6 for rotation, _ in pairs)
-    if guessed or broken:
-        if given:
-            raise StructureError(
-                f"{origin}: the symmetry in {', '.join(given)} is not understood. List the "
-                "operations as x,y,z strings in _symmetry_equiv_pos_as_xyz, or expand to P 1."
-            )
-        notes.append("no symmetry given in the file: read as P1")
-    elif len(operations) > 1 and not any(tag.startswith(OPERATION_TAGS) for tag in given):
-        notes.append("symmetry operations taken from the space-group symbol or number")
-    return pairs
-
-
-def _images(
-    row: np.ndarray, operations: list[tuple[np.ndarray, np.ndarray]], lattice: np.ndarray
-) -> np.ndarray:
-    """Return the distinct images of one site, special positions averaged over their copies."""
-    if len(operations) == 1:
-        return row[None]
-    images = np.array([rotation @ row + translation for rotation, translation in operations])
-    free = np.ones(len(images), dtype=bool)
-    distinct = []
-    for index in range(len(images)):
-        if not free[index]:
-            continue
-        shifts = images - images[index]
-        shifts -= np.round(shifts)
-        same = free & (np.linalg.norm(shifts @ lattice, axis=1) < SAME_ATOM_ANGSTROM)
-        free &= ~same
-        distinct.append(images[index] + shifts[same].mean(axis=0))
-    return np.array(distinct)
+def _fraction(text: str, tag: str, where: str) -> float:
+    """Return a fractional coordinate, or say why it is none."""
+    value = number(text, tag, where)
+    if abs(value) > LARGEST_FRACTION:
+        raise StructureError(
+            f"{where}: {tag} is {value:g}, beyond {LARGEST_FRACTION:g} cells. Fractional "
+            "coordinates were expected, not angstrom or whatever this is."
+        )
+    return value
 
 
 def write_cif(host: Host, path: str | Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chem.bounds import plain_number, shown
 from data.errors import DisorderedStructureError, StructureError, UnknownElementError
 
 CHARGE_TAGS = (
@@ -19,8 +20,8 @@ CHARGE_TAGS = (
 
 def parse_number(text: str) -> float:
     """Return a CIF number without its uncertainty, ``1.234(5)`` as 1.234; NaN for ? and dots."""
-    bare = re.sub(r"\([^)]*\)", "", text.strip())
-    return float("nan") if bare in {"", ".", "?"} else float(bare)
+    bare = re.sub(r"\(\d*\)$", "", text.strip(), flags=re.ASCII)
+    return float("nan") if text.strip() in {"", ".", "?"} else plain_number(bare)
 
 
 def number(text: object, tag: str, where: str) -> float:
@@ -30,7 +31,9 @@ def number(text: object, tag: str, where: str) -> float:
     except ValueError:
         value = float("nan")
     if not np.isfinite(value):
-        raise StructureError(f"{where}: {tag} is {text!r}, expected a finite number. Correct it.")
+        raise StructureError(
+            f"{where}: {tag} is {shown(text)}, expected a finite number. Correct it."
+        )
     return value
 
 
@@ -58,16 +61,22 @@ def site_names(
         symbol = symbols[index] if symbols else None
         element = element_of_symbol(symbol) if symbol else element_of_label(label)
         if element is None:
-            shown = f"symbol {symbol!r}" if symbol else f"label {label!r}"
+            what = f"symbol {shown(symbol)}" if symbol else f"label {shown(label)}"
             raise UnknownElementError(
-                f"{origin}, site {index + 1} ({label}): the {shown} names no single known "
+                f"{origin}, site {index + 1} ({label[:60]}): the {what} names no single known "
                 "element. Write the element in _atom_site_type_symbol; remove dummy atoms."
             )
         heavy_hydrogen += element == "D"
         elements.append("H" if element == "D" else element)
     if heavy_hydrogen:
         notes.append(f"deuterium read as hydrogen on {heavy_hydrogen} listed sites")
-    return labels, elements
+    return [_writable(label) for label in labels], elements
+
+
+def _writable(label: str) -> str:
+    """Return a label that CIF can hold: on one line, and with one kind of quotes at most."""
+    flat = " ".join(label.split())
+    return flat.replace('"', "'") if "'" in flat else flat
 
 
 def element_of_symbol(symbol: str) -> str | None:

@@ -22,10 +22,16 @@ The YAML form (all keys but ``name`` and ``types`` are optional)::
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from chem.bounds import (
+    LARGEST_EPSILON_K,
+    LARGEST_SIGMA_ANGSTROM,
+    ChargeE,
+    CutoffAngstrom,
+    Finite,
+)
 from chem.json_files import checked
 from chem.mixing import mix_pairs
 from chem.raspa import (
@@ -41,8 +47,7 @@ from data.errors import ForceFieldError
 
 __all__ = ["ForceField", "SiteType", "bundled_force_fields", "load_force_field", "mix_pairs"]
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Parameters = tuple[Number, Number]
+Parameters = tuple[Finite, Finite]
 
 
 class PairModel(BaseModel):
@@ -50,8 +55,10 @@ class PairModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     types: tuple[str, str] = Field(description="the two type names")
-    epsilon_k: Number = Field(ge=0.0, description="well depth over k_B, K")
-    sigma_angstrom: Number = Field(gt=0.0, description="diameter, angstrom")
+    epsilon_k: Finite = Field(ge=0.0, le=LARGEST_EPSILON_K, description="well depth over k_B, K")
+    sigma_angstrom: Finite = Field(
+        gt=0.0, le=LARGEST_SIGMA_ANGSTROM, description="diameter, angstrom"
+    )
 
 
 class ForceFieldModel(BaseModel):
@@ -65,13 +72,13 @@ class ForceFieldModel(BaseModel):
         min_length=1, description="host types: [epsilon over k_B in K, sigma in angstrom]"
     )
     elements: dict[str, str] = Field(default={}, description="element of a host type")
-    charges: dict[str, Number] = Field(default={}, description="charge of a host type, e")
+    charges: dict[str, ChargeE] = Field(default={}, description="charge of a host type, e")
     guest_types: dict[str, Parameters] = Field(default={}, description="likewise for guest sites")
-    guest_charges: dict[str, Number] = Field(default={}, description="charge of a guest site, e")
+    guest_charges: dict[str, ChargeE] = Field(default={}, description="charge of a guest site, e")
     pairs: list[PairModel] = Field(default=[], description="overrides of the mixing rule")
     truncation: str | None = Field(default=None, description="truncated, shifted or force-shifted")
     tail_correction: bool | None = Field(default=None, description="analytic tail")
-    cutoff_angstrom: Number | None = Field(default=None, gt=0.0, description="cutoff, angstrom")
+    cutoff_angstrom: CutoffAngstrom | None = Field(default=None, description="cutoff, angstrom")
 
 
 def bundled_force_fields() -> tuple[str, ...]:
@@ -123,7 +130,11 @@ def _from_yaml(source: str | Path, where: str) -> ForceField:
         types[name] = SiteType(name, *values, element=element, charge_e=model.charges.get(name))
     for name in dict.fromkeys([*model.guest_types, *model.guest_charges]):
         types[name] = _guest_type(model, name, where)
-    pairs = {sorted_pair(*p.types): (p.epsilon_k, p.sigma_angstrom) for p in model.pairs}
+    pairs: dict[tuple[str, str], tuple[float, float]] = {}
+    for pair in model.pairs:
+        key, value = sorted_pair(*pair.types), (pair.epsilon_k, pair.sigma_angstrom)
+        if pairs.setdefault(key, value) != value:
+            raise ForceFieldError(f"{where}: the pair {' with '.join(key)} is given twice.")
     return ForceField(
         name=model.name,
         types=types,

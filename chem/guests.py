@@ -10,11 +10,18 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from chem.bounds import (
+    LARGEST_EPSILON_K,
+    LARGEST_SIGMA_ANGSTROM,
+    ChargeE,
+    Finite,
+    PositionAngstrom,
+)
 from chem.json_files import checked
 from chem.raspa_molecules import read_molecule
 from chem.site_types import ForceField
@@ -23,13 +30,15 @@ from data.bundled import bundled_files, match_name, unknown_name
 from data.errors import GuestError
 from data.records import Guest
 
+MOST_SITES = 1000
+CLOSEST_ATOMS_ANGSTROM = 0.3
+"""Two atoms of a guest are never closer; a charge site may lie on an atom."""
 METHANE_CH_ANGSTROM = 1.087
 """Gray, Robiette, Mol. Phys. 37 (1979) 1901."""
 WATER_SITES = {"ow": "O", "hw": "H"}
 """RASPA's names of the atoms of water; other sites ending in w (Lw, Mw) carry charge only."""
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Vector = tuple[Number, Number, Number]
+Vector = tuple[PositionAngstrom, PositionAngstrom, PositionAngstrom]
 
 
 class SiteModel(BaseModel):
@@ -39,9 +48,13 @@ class SiteModel(BaseModel):
     type: str = Field(min_length=1, description="site type name")
     element: str | None = Field(default=None, description="element symbol; absent if no atom")
     position_angstrom: Vector = Field(description="position, angstrom")
-    epsilon_k: Number = Field(ge=0.0, description="Lennard-Jones well depth over k_B, K")
-    sigma_angstrom: Number = Field(gt=0.0, description="Lennard-Jones diameter, angstrom")
-    charge_e: Number = Field(default=0.0, description="partial charge, e")
+    epsilon_k: Finite = Field(
+        ge=0.0, le=LARGEST_EPSILON_K, description="Lennard-Jones well depth over k_B, K"
+    )
+    sigma_angstrom: Finite = Field(
+        gt=0.0, le=LARGEST_SIGMA_ANGSTROM, description="Lennard-Jones diameter, angstrom"
+    )
+    charge_e: ChargeE = Field(default=0.0, description="partial charge, e")
 
 
 class AtomModel(BaseModel):
@@ -60,7 +73,9 @@ class GuestModel(BaseModel):
     aliases: list[str] = Field(default=[], description="other names that load this guest")
     source: str = Field(min_length=1, description="citation of the parameters")
     note: str = Field(default="", description="remark for the reader of the file")
-    sites: list[SiteModel] = Field(min_length=1, description="force-field sites")
+    sites: list[SiteModel] = Field(
+        min_length=1, max_length=MOST_SITES, description="force-field sites"
+    )
     atoms: list[AtomModel] = Field(
         default=[], description="real atoms; absent when they are the sites with an element"
     )
@@ -125,7 +140,7 @@ def load_guest(name_or_path: str, force_field: ForceField | None = None) -> Gues
     if path.suffix.lower() == ".json":
         return _from_raspa(path, force_field)
     content = read_yaml_mapping(path, str(path), GuestError)
-    return _from_model(checked(GuestModel, content, path, GuestError))
+    return _from_model(checked(GuestModel, content, path, GuestError), str(path))
 
 
 def require_atoms(guest: Guest) -> None:
@@ -152,9 +167,9 @@ def _element(symbol: str, where: str) -> str:
     return proper
 
 
-def _from_model(model: GuestModel) -> Guest:
+def _from_model(model: GuestModel, origin: str = "") -> Guest:
     """Return the record of a validated guest file."""
-    where = f"guest {model.name}"
+    where = f"{origin}: guest {model.name[:60]}" if origin else f"guest {model.name}"
     site_elements = tuple(
         None if s.element is None else _element(s.element, where) for s in model.sites
     )
@@ -165,6 +180,7 @@ def _from_model(model: GuestModel) -> Guest:
     else:
         elements, atoms = _atoms_of_sites(site_elements, sites)
     return _guest(
+        where=where,
         name=model.name,
         site_types=tuple(site.type for site in model.sites),
         site_elements=site_elements,
@@ -192,6 +208,7 @@ def _from_raspa(path: Path, force_field: ForceField | None) -> Guest:
         elements, atoms = _atoms_of_sites(site_elements, sites)
     parameters = np.array([_parameters(name, force_field) for name in types])
     return _guest(
+        where=str(path),
         name=path.stem,
         site_types=types,
         site_elements=site_elements,
@@ -260,12 +277,28 @@ def _methane(centre: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
     return ("C", "H", "H", "H", "H"), centre + METHANE_CH_ANGSTROM * np.vstack([[0, 0, 0], corners])
 
 
+def _refuse_coincident(elements: tuple[str, ...], atoms: np.ndarray, where: str) -> None:
+    """Raise if two real atoms lie on top of each other."""
+    if len(elements) < 2:
+        return
+    distance = np.linalg.norm(atoms[:, None] - atoms[None], axis=2)
+    distance[np.diag_indices(len(elements))] = np.inf
+    one, two = np.unravel_index(int(distance.argmin()), distance.shape)
+    if distance[one, two] < CLOSEST_ATOMS_ANGSTROM:
+        raise GuestError(
+            f"{where}: atoms {elements[one]} (number {one + 1}) and {elements[two]} (number "
+            f"{two + 1}) are {distance[one, two]:.3f} angstrom apart. Correct the positions; a "
+            "site that is no atom has no element."
+        )
+
+
 def _guest(
     *, sites: np.ndarray, atoms: np.ndarray, elements: tuple[str, ...], **rest: Any
 ) -> Guest:
     """Return the guest with its centre of mass at the origin of the body frame."""
     from ase.data import atomic_masses, atomic_numbers
 
+    _refuse_coincident(elements, atoms, rest["where"])
     masses = np.array([atomic_masses[atomic_numbers[element]] for element in elements])
     centre = masses @ atoms / masses.sum() if elements else sites.mean(axis=0)
     return Guest(

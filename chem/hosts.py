@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from chem.bounds import LARGEST_CHARGE_E
 from chem.cells import (
     compact_lattice,
     reduce_to_primitive,
@@ -16,9 +17,11 @@ from chem.cells import (
 from chem.charges.assign import ESTIMATES, assign_charges, method_name
 from chem.charges.net_charge import neutralise
 from chem.cif import CifAtoms, read_cif, write_cif
+from chem.cif_text import LARGEST_FILE_BYTES
 from data.bundled import bundled_files, match_name, unknown_name
 from data.constants import ANGSTROM3_PER_M3, AVOGADRO_PER_MOL, GRAM_PER_KG
 from data.errors import (
+    AbsurdChargesError,
     HostError,
     OverlappingAtomsError,
     StructureError,
@@ -73,6 +76,7 @@ def load_host(name_or_path: str, *, charges: str = "cif", primitive: bool = True
         neutral = neutralise(atoms.charges_e, origin)
         values = neutral.values_e
         notes += [neutral.note] if neutral.note else []
+        _refuse_absurd(values, atoms, origin)
     host = Host(
         name=name,
         lattice_angstrom=atoms.lattice_angstrom,
@@ -109,6 +113,12 @@ def _find(name_or_path: str) -> tuple[str, str, str]:
 def _read_text(path: Path) -> str:
     """Return the text of a CIF file, or say why it is none."""
     try:
+        size = path.stat().st_size
+        if size > LARGEST_FILE_BYTES:
+            raise StructureError(
+                f"{path} has {size / 1e6:.0f} MB; CIF files of up to "
+                f"{LARGEST_FILE_BYTES // 10**6} MB are read. Is it a structure?"
+            )
         raw = path.read_bytes()
     except OSError as error:
         raise HostError(
@@ -133,6 +143,17 @@ def _source(text: str, origin: str) -> str:
     return " ".join(line.lstrip("# ") for line in lines[:first])
 
 
+def _refuse_absurd(charges_e: np.ndarray, atoms: CifAtoms, origin: str) -> None:
+    """Raise for charges that no atom has."""
+    worst = int(np.abs(charges_e).argmax())
+    if abs(charges_e[worst]) > LARGEST_CHARGE_E:
+        raise AbsurdChargesError(
+            f"{origin}: atom {atoms.labels[worst]} has a charge of {charges_e[worst]:+.4g} e; at "
+            f"most {LARGEST_CHARGE_E:g} e is believed. Correct the charges, or use --charges eqeq, "
+            "eeq or none."
+        )
+
+
 def _refuse_overlaps(atoms: CifAtoms, origin: str) -> None:
     """Raise if two atoms (or an atom and its own image) lie on top of each other."""
     from ase.neighborlist import primitive_neighbor_list
@@ -155,7 +176,7 @@ def _refuse_overlaps(atoms: CifAtoms, origin: str) -> None:
         f"{origin}: atoms {atoms.labels[one]} (number {one + 1}) and {atoms.labels[two]} (number "
         f"{two + 1}) are {distance[worst]:.3f} angstrom apart, {len(distance) // 2} pair(s) are "
         f"closer than {CLOSEST_APPROACH_ANGSTROM} angstrom.{hint} Remove duplicates, alternative "
-        "positions or a wrong symmetry."
+        "positions or a wrong symmetry (a list of all atoms needs P 1)."
     )
 
 

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
+from chem.bounds import LARGEST_EPSILON_K, LARGEST_SIGMA_ANGSTROM, ChargeE, CutoffAngstrom
 from chem.json_files import Finite, RaspaEntry, checked, read_json_object
 from chem.site_types import ForceField, Mixing, SiteType, Truncation, sorted_pair
 from data.errors import ForceFieldError
 
-CutOff = Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | Literal["auto"] | None
+CutOff = Literal["auto"] | CutoffAngstrom | None
 Names = tuple[str, str]
 
 MIXING_RULES: dict[str, Mixing] = {
@@ -44,7 +45,7 @@ class PseudoAtom(RaspaEntry):
     framework: bool = Field(default=False, description="whether the type belongs to the host")
     element: str = Field(default="", description="element symbol, empty for a site that is none")
     mass: Finite | None = Field(default=None, ge=0.0, description="mass, g/mol")
-    charge: Finite | None = Field(default=None, description="partial charge, e")
+    charge: ChargeE | None = Field(default=None, description="partial charge, e")
 
 
 class SelfInteraction(RaspaEntry):
@@ -113,6 +114,11 @@ def lennard_jones(kind: str, parameters: list[float], where: str) -> tuple[float
             f"found {parameters}."
         )
     epsilon, sigma = parameters[:2]
+    if epsilon > LARGEST_EPSILON_K or sigma > LARGEST_SIGMA_ANGSTROM:
+        raise ForceFieldError(
+            f"{where}: epsilon {epsilon:g} K and sigma {sigma:g} angstrom are beyond "
+            f"{LARGEST_EPSILON_K:g} K and {LARGEST_SIGMA_ANGSTROM:g} angstrom. Check the units."
+        )
     if epsilon < 0.0 or sigma < 0.0 or (epsilon > 0.0 and sigma == 0.0):
         raise ForceFieldError(
             f"{where}: epsilon {epsilon:g} K and sigma {sigma:g} angstrom are not physical; "
@@ -166,13 +172,19 @@ def read_force_field(path: Path) -> ForceField:
         )
     truncation = _truncation(parsed, path)
     _refuse_single_pairs(parsed, truncation, path)
-    potentials = {
-        entry.name: lennard_jones(
-            entry.type, entry.parameters, f"{path}, SelfInteractions {entry.name!r}"
-        )
-        for entry in parsed.selfinteractions
-    }
-    atoms = {atom.name: atom for atom in parsed.pseudoatoms}
+    potentials: dict[str, tuple[float, float]] = {}
+    for entry in parsed.selfinteractions:
+        where = f"{path}, SelfInteractions {entry.name[:60]!r}"
+        values = lennard_jones(entry.type, entry.parameters, where)
+        if potentials.setdefault(entry.name, values) != values:
+            raise ForceFieldError(f"{where} is there twice, with other parameters. Remove one.")
+    atoms: dict[str, PseudoAtom] = {}
+    for atom in parsed.pseudoatoms:
+        if atoms.setdefault(atom.name, atom) != atom:
+            raise ForceFieldError(
+                f"{path}, PseudoAtoms {atom.name[:60]!r} is there twice, and not the same. "
+                "Remove one."
+            )
     types = {
         name: _site_type(name, atoms.get(name), potentials.get(name))
         for name in dict.fromkeys([*atoms, *potentials])
@@ -227,7 +239,7 @@ def _pairs(
     parsed: ForceFieldFile, types: Mapping[str, SiteType], path: Path
 ) -> dict[tuple[str, str], tuple[float, float]]:
     """Return the explicit pairs by sorted names; both types must exist."""
-    pairs = {}
+    pairs: dict[tuple[str, str], tuple[float, float]] = {}
     for entry in parsed.binaryinteractions:
         where = f"{path}, BinaryInteractions {list(entry.names)}"
         values = lennard_jones(entry.type, entry.parameters, where)
@@ -236,7 +248,8 @@ def _pairs(
             raise ForceFieldError(
                 f"{where}: there is no type {unknown[0]!r}. Add it to PseudoAtoms or correct it."
             )
-        pairs[sorted_pair(*entry.names)] = values
+        if pairs.setdefault(sorted_pair(*entry.names), values) != values:
+            raise ForceFieldError(f"{where} is there twice, with other parameters. Remove one.")
     return pairs
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from pydantic import Field
 
-from chem.json_files import Finite, RaspaEntry, checked, read_json_object
+from chem.bounds import PositionAngstrom
+from chem.json_files import RaspaEntry, checked, read_json_object
 from data.errors import GuestError
 
-Vector = tuple[Finite, Finite, Finite]
+Vector = tuple[PositionAngstrom, PositionAngstrom, PositionAngstrom]
 
 
 class NamedPosition(RaspaEntry):
@@ -23,7 +24,7 @@ class MoleculeFile(RaspaEntry):
     """A molecule JSON; keys in lower case."""
 
     pseudoatoms: list[tuple[str, Vector] | NamedPosition] = Field(
-        min_length=1, description="[type, [x, y, z] in angstrom] of every site"
+        min_length=1, max_length=1000, description="[type, [x, y, z] in angstrom] of every site"
     )
     type: str | None = Field(default=None, description="rigid or flexible")
     connectivity: list[list[int]] = Field(default=[], description="bonded pairs of sites")

@@ -33,6 +33,10 @@ class NetChargeError(InputError):
     """Host or guest charges do not add up to zero."""
 
 
+class AbsurdChargesError(InputError):
+    """Partial charges are beyond what any atom has."""
+
+
 class MissingParametersError(InputError):
     """The force field has no parameters for a site type."""
 

@@ -38,6 +38,7 @@ from flows.cli_options import (
     TrustModelFile,
     Workers,
 )
+from flows.cli_screen import register as register_screen
 from flows.cli_ui import ui
 from flows.cli_upgrade import register as register_upgrade
 
@@ -272,6 +273,7 @@ def show(
 
 register(app)
 register_upgrade(app)
+register_screen(app)
 app.add_typer(models)
 app.add_typer(hosts)
 app.add_typer(campaign)

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
+from chem.yaml_files import read_yaml_mapping
 from data.errors import SettingsError
 
 _OPTIONS_ELSEWHERE = {
@@ -204,19 +204,7 @@ def _seconds(parts: list[float]) -> float:
 
 
 def _mapping(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"The cluster file {path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise SettingsError(f"The cluster file {path} is not valid YAML: {reason}.") from error
-    if not isinstance(content, dict):
-        raise SettingsError(
-            f"The cluster file {path} holds no mapping; it needs at least `kind: local`, "
-            "`threads`, `scheduler`, `slurm`, `pbs` or `lsf`."
-        )
-    return content
+    return read_yaml_mapping(path, f"The cluster file {path}", SettingsError)
 
 
 def _checked(content: Mapping[str, Any], where: str) -> AnyCluster:

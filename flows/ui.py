@@ -50,6 +50,8 @@ def run_ui(
     folder.mkdir(parents=True, exist_ok=True)
     with prefect_server(folder / "prefect", host=host, port=port) as server:
         say(f"Prefect UI: {server.ui_url}")
+        if server.owned:
+            bury()
         deploy(folder / "deploy.log")
         with _worker(folder / "worker.log"):
             run_id = start_sample(folder / "sample") if sample else None
@@ -76,6 +78,23 @@ def deploy(log: Path) -> None:
         log.write_text(done.stdout + done.stderr, encoding="utf-8")
         if done.returncode:
             raise WidomillError(f"`prefect {' '.join(words)}` failed: see {log}.")
+
+
+def bury() -> None:
+    """Mark what was running when the server ended as crashed: its processes ended with it.
+
+    Else a run that nobody works on would hold its deployment's turn for ever.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter
+    from prefect.states import Crashed
+
+    dead = {"state": {"type": {"any_": ["RUNNING", "CANCELLING", "PENDING"]}}}
+    with get_client(sync_client=True) as client:
+        while runs := client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(dead)):
+            for run in runs:
+                state: Any = Crashed(message="Its process ended with the server.")
+                client.set_flow_run_state(run.id, state, force=True)
 
 
 def start_sample(out: Path) -> UUID:

@@ -53,20 +53,20 @@ class Campaign:
     @property
     def open(self) -> np.ndarray:
         """(n,) hosts whose run has lots left."""
-        return self.lots < np.array([len(c.labels) for c in self.courses])
+        return self.lots < np.array([c.lots for c in self.courses])
 
     @property
     def labels(self) -> np.ndarray:
         """(n,) labels each host has had."""
         pairs = zip(self.courses, self.lots, strict=True)
-        return np.array([c.labels[t - 1] if t else 0.0 for c, t in pairs])
+        return np.array([float(c.after(t).labels) if t else 0.0 for c, t in pairs])
 
     def evidence(self) -> Evidence:
         """Return what is known now."""
 
         def now(name: str) -> np.ndarray:
             pairs = zip(self.courses, self.lots, strict=True)
-            return np.array([getattr(c, name)[t - 1] if t else np.nan for c, t in pairs])
+            return np.array([getattr(c.after(t), name) if t else np.nan for c, t in pairs])
 
         return Evidence(
             self.classical, now("ln_henry"), now("standard_error"), now("degrees_of_freedom")
@@ -74,15 +74,20 @@ class Campaign:
 
     def give(self, host: int) -> None:
         """Give a host its next lot."""
-        before = self.courses[host].labels[self.lots[host] - 1] if self.lots[host] else 0.0
-        self.spent += float(self.courses[host].labels[self.lots[host]] - before)
+        course, lots = self.courses[host], int(self.lots[host])
+        before = course.after(lots).labels if lots else 0
+        self.spent += float(course.after(lots + 1).labels - before)
         self.lots[host] += 1
         self.given += 1
         self.last[host] = self.given
 
     def record(self, share: float = np.nan) -> None:
         """Add the present recall to the curve."""
-        found = np.argsort(-believe(self.evidence()).mean)[: self.top_k]
+        self.note(np.argsort(-believe(self.evidence()).mean), share)
+
+    def note(self, order: np.ndarray, share: float = np.nan) -> None:
+        """Add the recall of hosts in an order, the best first, to the curve."""
+        found = order[: self.top_k]
         wanted = np.argsort(-self.truth)[: self.top_k]
         recall = len(set(found.tolist()) & set(wanted.tolist())) / self.top_k
         self.curve.append((self.spent, recall, share))
@@ -110,14 +115,15 @@ def greedy_top(campaign: Campaign, budget: float, rng: np.random.Generator) -> N
 
 
 def _best_of(campaign: Campaign, budget: float, count: int) -> None:
-    campaign.record()
-    while campaign.spent < budget and campaign.open.any():
+    while True:
         order = np.argsort(-believe(campaign.evidence()).mean)
+        campaign.note(order)
+        if campaign.spent >= budget or not campaign.open.any():
+            return
         best = [h for h in order[:count] if campaign.open[h]] or [
             next(h for h in order if campaign.open[h])
         ]
         campaign.give(int(min(best, key=lambda h: campaign.labels[h])))
-        campaign.record()
 
 
 def halving(campaign: Campaign, budget: float, rng: np.random.Generator) -> None:
@@ -149,7 +155,7 @@ class Thompson:
     batch: int = 4
     half_life_lots: float = np.inf
     draws: int = 200
-    every: int = 2
+    every: int = 3
 
     def __call__(self, campaign: Campaign, budget: float, rng: np.random.Generator) -> None:
         """Spend the budget."""
@@ -162,8 +168,9 @@ class Thompson:
                 campaign.give(pick.host)
             turn += 1
             if turn % self.every == 0:
-                now = believe(campaign.evidence()).sample(rng, 500)
-                campaign.record(top_k(now, campaign.top_k).share)
+                now = believe(campaign.evidence())
+                share = top_k(now.sample(rng, 500), campaign.top_k).share
+                campaign.note(np.argsort(-now.mean), share)
 
     def _beliefs(self, campaign: Campaign) -> Beliefs:
         evidence = campaign.evidence()

@@ -21,7 +21,7 @@ from chem.screening.evidence import logarithmic
 from common.screen_tables import HostTable
 from ml.routing import Believed, cautious_energy, draw, predicted_design_variance, route
 
-DRAWN = 4_000
+DRAWN = 2_500
 FIRST_SD = 4.0
 PRIOR_SD = np.array([4.0, 2.0, 2.0])
 NOISE_SD, NOISE_TERMS = 1.5, 4.0
@@ -30,57 +30,69 @@ EXPLORE = (0.5, 0.15)
 
 
 @dataclass(frozen=True)
-class Course:
-    """A host's run, one entry per lot.
+class Known:
+    """What a run knows after a lot.
 
     Attributes:
-        labels: (t,) paid by the end of each lot.
-        ln_henry: (t,) ln of the combined estimate.
-        standard_error: (t,) of it.
-        degrees_of_freedom: (t,) of its error bar.
+        labels: paid so far.
+        ln_henry: ln of the combined estimate; NaN where it is not positive.
+        standard_error: of it.
+        degrees_of_freedom: of its error bar.
     """
 
-    labels: np.ndarray
-    ln_henry: np.ndarray
-    standard_error: np.ndarray
-    degrees_of_freedom: np.ndarray
+    labels: int
+    ln_henry: float
+    standard_error: float
+    degrees_of_freedom: float
 
 
 @dataclass
-class _Run:
+class Course:
+    """A host's run, lots worked out when they are first asked for.
+
+    Attributes:
+        table: the host.
+        schedule: of its lots.
+        rng: source of randomness, its own.
+    """
+
     table: HostTable
     schedule: Schedule
     rng: np.random.Generator
     rows: list[np.ndarray] = field(default_factory=list)
     rounds: list[RoundEstimate] = field(default_factory=list)
+    known: list[Known] = field(default_factory=list)
     labels: int = 0
 
     @property
     def beta(self) -> float:
+        """1/(R T), mol/kJ."""
         return beta_mol_per_kj(self.table.temperature_k)
 
+    @property
+    def lots(self) -> int:
+        """Lots there are."""
+        return len(self.schedule.lots)
 
-def course(table: HostTable, schedule: Schedule, rng: np.random.Generator) -> Course:
-    """Do all lots of a host's schedule and return what is known after each."""
-    run = _Run(table, schedule, rng)
-    found = []
-    for _ in schedule.lots:
-        combined = _round(run)
-        # A lot whose estimate is not positive says nothing about ln K_H.
-        positive = combined.mean[0] > 0.0
-        relative = combined.estimate.relative_standard_error
-        found.append(
-            (
-                run.labels,
-                np.log(table.prefactor * combined.mean[0]) if positive else np.nan,
-                float(logarithmic(np.array(relative))) if positive else np.nan,
-                combined.degrees_of_freedom,
+    def after(self, lots: int) -> Known:
+        """Return what is known after a number of lots, at least one."""
+        while len(self.known) < lots:
+            combined = _round(self)
+            # An estimate that is not positive says nothing about ln K_H.
+            positive = combined.mean[0] > 0.0
+            relative = np.array(combined.estimate.relative_standard_error)
+            self.known.append(
+                Known(
+                    self.labels,
+                    float(np.log(self.table.prefactor * combined.mean[0])) if positive else np.nan,
+                    float(logarithmic(relative)) if positive else np.nan,
+                    combined.degrees_of_freedom,
+                )
             )
-        )
-    return Course(*np.array(found).T)
+        return self.known[lots - 1]
 
 
-def _round(run: _Run) -> Combined:
+def _round(run: Course) -> Combined:
     table, number = run.table, len(run.rounds) + 1
     mean, sd = _surrogate(run)
     energy = cautious_energy(mean, sd, table.temperature_k) if run.rounds else mean
@@ -109,13 +121,14 @@ def _round(run: _Run) -> Combined:
     return combine(run.rounds)
 
 
-def _density(run: _Run, energy: np.ndarray) -> np.ndarray:
+def _density(run: Course, energy: np.ndarray) -> np.ndarray:
     """Return the probability to draw each row: a proposal's mixture, overlaps being the rest."""
     measure, shares = run.table.measure, CAUTIOUS
 
+    low = (run.beta * (energy - energy.min())).astype(np.float32)
+
     def tempered(factor: float) -> np.ndarray:
-        exponent = -run.beta / factor * energy
-        found = measure * np.exp(exponent - exponent.max())
+        found = measure * np.exp(low * np.float32(-1.0 / factor))
         return np.asarray(found / found.sum())
 
     focus = 1.0 - shares.uniform - shares.explore
@@ -126,7 +139,7 @@ def _density(run: _Run, energy: np.ndarray) -> np.ndarray:
     )
 
 
-def _surrogate(run: _Run) -> tuple[np.ndarray, np.ndarray]:
+def _surrogate(run: Course) -> tuple[np.ndarray, np.ndarray]:
     """Return (n,) energies and their standard deviations from the labels so far, kJ/mol."""
     table = run.table
     base = table.baseline_kj_per_mol
@@ -145,7 +158,7 @@ def _surrogate(run: _Run) -> tuple[np.ndarray, np.ndarray]:
         coefficients = covariance @ (own.T @ delta) / noise
         residual = float(((delta - own @ coefficients) ** 2).sum())
         noise = (NOISE_TERMS * NOISE_SD**2 + residual) / (NOISE_TERMS + len(rows))
-    spread = np.einsum("ij,jk,ik->i", features, covariance, features)
+    spread = ((features @ covariance) * features).sum(axis=1)
     mean = np.maximum(base + features @ coefficients, reference.min() - 2.0 / run.beta)
     return mean, np.sqrt(noise + spread)
 

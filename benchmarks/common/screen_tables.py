@@ -12,7 +12,7 @@ import json
 import tempfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +84,12 @@ class HostTable:
     reference_kj_per_mol: np.ndarray
     prefactor: float
     temperature_k: float
+
+    def thinned(self, every: int) -> HostTable:
+        """Return the table of every so manieth insertion: as good a host, and cheaper."""
+        arrays = {key: getattr(self, key)[::every] for key in ARRAYS}
+        arrays["measure"] = arrays["measure"] * (self.measure.sum() / arrays["measure"].sum())
+        return replace(self, **arrays)
 
     def ln_henry(self, level: str) -> float:
         """Return ln K_H of "baseline" or "reference": a plain sum over the population."""

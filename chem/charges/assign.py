@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from chem.charges.net_charge import neutralise
-from data.errors import SettingsError
+from data.errors import MissingChargesError, SettingsError
 from data.records import Host
 
 METHODS = ("cif", "eqeq", "eeq", "none")
@@ -95,6 +95,8 @@ def _from_file(host: Host, path: Path) -> Host:
     from chem.charges.tables import read_charges
 
     values, matched = read_charges(path, host)
+    if not values.any():
+        raise MissingChargesError(f"{path} gives only zeros. Use --charges none if that is meant.")
     found = neutralise(values, str(path))
     summary = _summary(f"from {path.name}, matched {matched}", found.values_e, found.net_found_e)
     return replace(host, charges_e=found.values_e, notes=_join(host, summary, found.note))

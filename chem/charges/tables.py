@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chem.bounds import LARGEST_CHARGE_E, plain_number, shown
+from chem.cif_text import LARGEST_FILE_BYTES
+from chem.json_files import load_json
 from data.errors import InputError, MissingChargesError
 from data.records import Host
 
@@ -59,6 +62,8 @@ def read_charges(path: Path, host: Host) -> tuple[np.ndarray, str]:
         MissingChargesError: atoms without a charge, named.
     """
     try:
+        if path.stat().st_size > LARGEST_FILE_BYTES:
+            raise ChargeFileError(f"{path} is too large for a table of charges or a CIF.")
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ChargeFileError(f"{path} cannot be read: {error.strerror}.") from error
@@ -106,7 +111,7 @@ def _header(fields: list[str], where: str) -> tuple[int, ...]:
     key = next((i for i, name in enumerate(names) if name in KEY_COLUMNS), None)
     if key is None and len(names) > 1:
         raise ChargeFileError(
-            f"{where}: the header {', '.join(fields)} has no column for the atom; one of "
+            f"{where}: the header {shown(', '.join(fields))} has no column for the atom; one of "
             f"{', '.join(KEY_COLUMNS)} was expected."
         )
     return (charge,) if key is None else (key, charge)
@@ -119,7 +124,7 @@ def _row(fields: list[str], columns: tuple[int, ...] | None, where: str) -> Entr
     elif columns or len(fields) > 2:
         expected = "as many fields as the header" if columns else "'label charge'"
         raise ChargeFileError(
-            f"{where}: {len(fields)} field(s) {' '.join(fields)!r} found, {expected} expected."
+            f"{where}: {len(fields)} field(s) {shown(' '.join(fields))} found, {expected} expected."
         )
     key = fields[0] if len(fields) == 2 else None
     return Entry(key, _number(fields[-1], where), where)
@@ -128,22 +133,28 @@ def _row(fields: list[str], columns: tuple[int, ...] | None, where: str) -> Entr
 def _number(value: object, where: str) -> float:
     """Return a finite charge, or say what stands there instead."""
     try:
-        charge = float(str(value)) if not isinstance(value, bool) else math.nan
+        charge = plain_number(str(value)) if not isinstance(value, bool) else math.nan
     except ValueError:
         charge = math.nan
     if not math.isfinite(charge):
-        raise ChargeFileError(f"{where}: {value!r} is no charge; a number in e was expected.")
+        raise ChargeFileError(f"{where}: {shown(value)} is no charge; a number in e was expected.")
+    if abs(charge) > LARGEST_CHARGE_E:
+        raise ChargeFileError(
+            f"{where}: {charge:g} e is beyond {LARGEST_CHARGE_E:g} e, more than any atom has."
+        )
     return charge
 
 
 def _json_entries(text: str, path: Path) -> list[Entry]:
     """Return the entries of a JSON object or list."""
     try:
-        content = json.loads(text)
+        content = load_json(text)
     except json.JSONDecodeError as error:
         raise ChargeFileError(
             f"{path}, line {error.lineno}: no JSON here ({error.msg}). Correct it."
         ) from error
+    except (ValueError, RecursionError) as error:
+        raise ChargeFileError(f"{path} cannot be used: {str(error)[:200]}. Correct it.") from error
     if isinstance(content, dict):
         return [
             Entry(str(key), _number(value, f"{path}, entry {key!r}"), f"{path}, entry {key!r}")
@@ -197,10 +208,10 @@ def _by_name(table: dict[str, Entry], path: Path, host: Host) -> tuple[np.ndarra
     known = set(host.labels) | set(host.elements)
     strange = [key for key in table if key not in known and element_of_symbol(key) != key]
     if strange:
-        shown = ", ".join(dict.fromkeys(host.labels[:40]))
+        known_labels = ", ".join(dict.fromkeys(host.labels[:40]))
         raise ChargeFileError(
-            f"{table[strange[0]].where}: {strange[0]!r} is neither a label of {host.name} nor an "
-            f"element. Its labels: {shown}{' ...' if len(host.labels) > 40 else ''}."
+            f"{table[strange[0]].where}: {shown(strange[0])} is neither a label of {host.name} nor "
+            f"an element. Its labels: {known_labels}{' ...' if len(host.labels) > 40 else ''}."
         )
     kinds = list(zip(host.labels, host.elements, strict=True))
     found = [table.get(label, table.get(element)) for label, element in kinds]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from chem.cells import compact_lattice
+from chem.cells import compact_lattice, narrowest_angstrom
 from chem.host_import.bonds import Bonds, covalent_radii_angstrom, metal_mask
 from chem.host_import.components import Component
 from chem.host_import.findings import Finding, listed
@@ -81,7 +81,7 @@ def isolated_findings(host: Host, components: list[Component]) -> list[Finding]:
 def cell_findings(host: Host, cutoff_angstrom: float) -> list[Finding]:
     """Note a cell that is thinner than the cutoff, and densities no crystal has."""
     found = []
-    width = narrowest_width_angstrom(host.lattice_angstrom)
+    width = narrowest_angstrom(compact_lattice(host.lattice_angstrom))
     if width < cutoff_angstrom:
         text = (
             f"cell {width:.2f} angstrom thick, the cutoff is {cutoff_angstrom:g}: a guest's images "
@@ -96,9 +96,3 @@ def cell_findings(host: Host, cutoff_angstrom: float) -> list[Finding]:
         )
         found.append(Finding("density", "warning", text))
     return found
-
-
-def narrowest_width_angstrom(lattice_angstrom: np.ndarray) -> float:
-    """Return the smallest distance between opposite faces of the reduced cell, angstrom."""
-    inverse = np.linalg.inv(compact_lattice(lattice_angstrom))
-    return float(1.0 / np.linalg.norm(inverse, axis=0).max())

@@ -27,8 +27,8 @@ SITE_TOLERANCE = 0.1
 """Root mean square distance over the cube root of the volume per atom."""
 ANGLE_TOLERANCE_DEGREES = 2.0
 SYMMETRY_ANGSTROM = 0.01
-LARGEST_MATCHED_ATOMS = 1500
-"""Above this only the hash is compared: matching would take minutes."""
+LARGEST_MATCHED_ATOMS = 1000
+"""Above this only cells that are written alike are recognised: matching would take minutes."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,12 @@ def structure_hash(host: Host) -> str:
     from ase.data import atomic_numbers
 
     numbers = [atomic_numbers[element] for element in host.elements]
-    cell: Any = (host.lattice_angstrom, host.fractional, numbers)
+    cell: Any
+    if len(numbers) > LARGEST_MATCHED_ATOMS:
+        return content_hash(
+            np.round(host.lattice_angstrom, 2), np.round(host.fractional, 3), numbers
+        )
+    cell = (host.lattice_angstrom, host.fractional, numbers)
     found = spglib.standardize_cell(cell, to_primitive=True, symprec=SYMMETRY_ANGSTROM)
     lattice, places, kinds = cell if found is None else found
     rounded = np.round(np.asarray(places) % 1.0, 3) % 1.0

@@ -16,6 +16,7 @@ from chem.host_import.hydrogens import crowded_findings, hydrogen_findings
 from chem.host_import.solvent import find_loose, loose_findings, without
 from chem.hosts import load_host
 from data.errors import (
+    AbsurdChargesError,
     DisorderedStructureError,
     InputError,
     NetChargeError,
@@ -117,9 +118,9 @@ def _read(path: Path) -> tuple[Host, list[Finding]]:
     findings = []
     try:
         host = load_host(str(path.absolute()), primitive=False)
-    except NetChargeError as error:
+    except (AbsurdChargesError, NetChargeError) as error:
         host = load_host(str(path.absolute()), charges="none", primitive=False)
-        text = f"the charges are not neutral and are dropped: {error}"
+        text = f"the charges are dropped: {error}"
         findings.append(Finding("charges", "warning", text))
     else:
         findings += charge_findings(host)

@@ -7,13 +7,18 @@ Coordinates are those of the cell the other program is given.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 
+from chem.bounds import plain_number, shown
 from chem.pores.spheres import BlockSpheres
 from data.errors import SettingsError
 from data.store import write_text
+
+LARGEST_NUMBER = 1000.0
+"""Radii and coordinates beyond this are damaged."""
 
 
 def write_block_file(path: Path, spheres: BlockSpheres) -> None:
@@ -67,10 +72,10 @@ def read_block_file(path: Path, lattice_angstrom: np.ndarray) -> BlockSpheres:
 def _count(path: Path, lines: list[tuple[int, list[str]]]) -> int:
     """Return the number of spheres the first line announces."""
     words = lines[0][1] if lines else []
-    if len(words) != 1 or not words[0].isdigit():
+    if len(words) != 1 or not re.fullmatch(r"\d{1,7}", words[0], re.ASCII):
         raise SettingsError(
             f"{path}: expected the number of spheres in the first line, found "
-            f"{' '.join(words)!r}. Every other line is x y z (fractional) and a radius in A."
+            f"{shown(' '.join(words))}. Every other line is x y z (fractional) and a radius in A."
         )
     return int(words[0])
 
@@ -78,12 +83,12 @@ def _count(path: Path, lines: list[tuple[int, list[str]]]) -> int:
 def _sphere(path: Path, number: int, words: list[str]) -> list[float]:
     """Return the four numbers of one line."""
     try:
-        values = [float(word) for word in words]
+        values = [plain_number(word) for word in words]
     except ValueError:
         values = []
-    if len(values) != 4 or not np.isfinite(values).all() or values[3] < 0.0:
+    if len(values) != 4 or max(map(abs, values)) > LARGEST_NUMBER or values[3] < 0.0:
         raise SettingsError(
             f"{path}, line {number}: expected x y z (fractional) and a radius in angstrom, found "
-            f"{' '.join(words)!r}."
+            f"{shown(' '.join(words))}."
         )
     return values

@@ -21,7 +21,7 @@ NODES = 96
 """Places for prior and likelihood each."""
 OUTERMOST = 2e-5
 LEAST_ERROR = 1e-9
-FINE = 4001
+FINE = 1201
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,9 @@ STOP_S = 10.0
 TOLD_S = 30.0
 CLASSICAL_PRIORITY, REFERENCE_PRIORITY = 0, 10
 QUEUED_PER_WORKER = 2
-"""Units in hand for each worker: one runs, one waits."""
+"""Classical units in hand for each worker: one runs, one waits."""
+LOOPS_PER_WORKER = 4
+"""Reference units in hand: their stages follow each other, so that many keep workers busy."""
 
 
 @dataclass
@@ -185,14 +187,12 @@ class Engine:
         return wanted
 
     def _fill(self, classical: deque[Unit], references: deque[Unit]) -> None:
-        """Start drivers until every worker has one unit and one in reserve."""
-        most = QUEUED_PER_WORKER * self.pools.workers
-        apart = len(self.pools.status()) > 1
-        while references and self._count(False) < (
-            most if apart or not classical else max(1, self.pools.workers // 2)
-        ):
+        """Start drivers until no worker can be without work."""
+        workers, apart = self.pools.workers, len(self.pools.status()) > 1
+        loops = LOOPS_PER_WORKER * workers if apart or not classical else max(1, workers // 2)
+        while references and self._count(False) < loops:
             self._start(references.popleft())
-        while classical and self._count(True) < most:
+        while classical and self._count(True) < QUEUED_PER_WORKER * workers:
             self._start(classical.popleft())
 
     def _count(self, classical: bool) -> int:

@@ -103,7 +103,10 @@ def _listed(entry: HostList, base: Path) -> Iterator[HostEntry]:
             raise HostError(f"{table}, row {number}: no path in column {entry.path_column!r}.")
         bundled = match_name(str(given), bundled_files("hosts", ".cif"))
         source = bundled if bundled and not path.is_file() else str(path.absolute())
-        yield HostEntry(safe_id(str(name)), source)
+        try:
+            yield HostEntry(safe_id(str(name)), source)
+        except SettingsError as error:
+            raise HostError(f"{table}, row {number}: {error}") from error
 
 
 def _rows(entry: HostList, table: Path) -> Iterator[tuple[object, object]]:
@@ -117,8 +120,10 @@ def _rows(entry: HostList, table: Path) -> Iterator[tuple[object, object]]:
             content = pq.read_table(table)
         else:
             content = pa_csv.read_csv(table)
-    except (OSError, pa.ArrowException) as error:
-        raise HostError(f"The list of hosts {table} cannot be read: {error}.") from error
+        _ = content.column_names  # decoded here: a file of another encoding fails
+    except (OSError, ValueError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise HostError(f"The list of hosts {table} cannot be read: {reason}.") from error
     for column in (entry.id_column, entry.path_column):
         if column not in content.column_names:
             raise HostError(

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from flows.artifacts import artifact_key, plain_value
 from flows.campaign.folder import CampaignFolder, Failure, State
-from flows.campaign.markdown import escaped, span, table, with_error
+from flows.campaign.markdown import escaped, number, span, table, with_error
 from flows.campaign.units import Unit
 
 MOST_ROWS = 400
@@ -99,14 +99,14 @@ class CampaignPage:
         for unit in self._units:
             hosts[unit.host_id].append(states[unit.id] in over)
         done_hosts = sum(all(ends) for ends in hosts.values())
-        yield self._bar("hosts", done_hosts, len(hosts), "hosts with all their answers")
+        yield self._bar("hosts", done_hosts, len(hosts), "hosts")
         done = sum(state in over for state in states.values())
         failed = sum(state == "failed" for state in states.values())
-        words = "hosts x guests x levels" + (f", {failed} of them failed" if failed else "")
+        words = "units" + (f", {failed} failed" if failed else "")
         yield self._bar("units", done, len(states), words)
         stages = [e for e in running.values() if e["total"]]
         at_work = sum(e["done"] for e in stages)
-        words = "batches of the stages at work"
+        words = "batches at work"
         yield self._bar("batches", at_work, sum(e["total"] for e in stages), words)
         references = [u for u in self._units if not u.is_classical]
         if references:
@@ -124,7 +124,7 @@ class CampaignPage:
             else:
                 paid += int(running.get(unit.id, {}).get("labels", 0))
                 most += unit.settings.max_labels if states[unit.id] != "failed" else 0
-        return self._bar("labels", paid, most, "reference labels, at most")
+        return self._bar("labels", paid, most, "labels, at most")
 
     def _bar(self, what: str, done: int, total: int, words: str) -> Piece:
         percent = 100.0 * min(done, total) / total if total else 100.0
@@ -146,11 +146,9 @@ class CampaignPage:
         shown = len(rows)
         rows += open_rows[: max(0, MOST_ROWS - shown)]
         total = sum(len(found) for found in groups.values())
-        words = "Henry coefficients, the largest first; " + (
-            f"the first {shown:,} of {total:,}, all in {self._folder.path}"
-            if shown < total
-            else f"{total:,} answers"
-        )
+        words = f"{total:,} answers, largest K_H first"
+        if shown < total:
+            words += f"; {shown:,} shown, all are in {self._folder.path}"
         return Piece("table", artifact_key(self._name, "answers"), json.dumps(rows), words)
 
     def _now(self, live: Mapping[str, Any], states: Mapping[str, State]) -> Piece:
@@ -217,14 +215,14 @@ class CampaignPage:
             rows.append([name, states[unit.id], str(labels), answer])
         text = table(["unit and its page", "state", "labels", "K_H / mol/(kg Pa), 95 %"], rows)
         key = artifact_key(self._name, "references")
-        return Piece("markdown", key, text, "Reference units; pictures are on their pages")
+        return Piece("markdown", key, text, "Reference units, their pages")
 
     def _ranking(self) -> Iterable[Piece]:
         """Show the ranking where there is a screen."""
         rows = ranking_rows(self._folder)
         if rows:
             key = artifact_key(self._name, "ranking")
-            words = "Ranking, with the probability that a host belongs to the best"
+            words = "Ranking, the best host first"
             yield Piece("table", key, json.dumps(rows[:MOST_ROWS]), words)
 
 
@@ -235,7 +233,13 @@ def ranking_rows(folder: CampaignFolder) -> list[dict[str, Any]]:
     path = folder.path / "ranking.parquet"
     if not path.is_file():
         return []
-    return [{name: plain_value(value) for name, value in row.items()} for row in read_rows(path)]
+    return [
+        {name: _short(plain_value(value)) for name, value in row.items()} for row in read_rows(path)
+    ]
+
+
+def _short(value: Any) -> Any:
+    return number(value) if isinstance(value, float) else value
 
 
 def _henry(result: Mapping[str, Any]) -> float:

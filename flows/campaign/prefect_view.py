@@ -22,12 +22,13 @@ from flows.campaign.scribe import (
     Ending,
     Scribe,
     Shown,
+    add_tags,
     artifact,
     begin_run,
     begin_step,
     end_run,
     end_step,
-    go_on,
+    keep_paused,
     log_line,
     without_patience,
 )
@@ -42,6 +43,8 @@ Result = TypeVar("Result")
 
 UPDATE_S = 10.0
 PICTURE_S = 20.0
+MOST_WITHOUT = 12
+"""Units whose pictures are on the campaign's page: those of a screen have none of their own."""
 REFERENCE_FLOW = "reference-unit"
 _around: contextvars.ContextVar[Shown | None] = contextvars.ContextVar("around", default=None)
 
@@ -71,6 +74,7 @@ class PrefectView:
         self._pictured: dict[str, float] = {}
         self._units: dict[str, Shown] = {}
         self._open: dict[UUID, Shown | None] = {}
+        self._without: set[str] = set()
         self._drawing = threading.Lock()
 
     def __enter__(self) -> PrefectView:
@@ -122,6 +126,9 @@ class PrefectView:
     def opened(self, folder: CampaignFolder, units: Sequence[Unit]) -> None:
         """Show the plan, and what earlier sessions have found."""
         self._page = CampaignPage(self._name, folder, units, self._link)
+        guests = sorted({unit.guest for unit in units})
+        tags = [f"campaign:{self._name}", *(f"guest:{guest}" for guest in guests)]
+        self._scribe.send(add_tags(self._run, tags))
         self._say(f"{len(units)} units in {folder.path}")
         self._send_page({})
 
@@ -172,9 +179,10 @@ class PrefectView:
         """Return what the state of the flow run on the server asks for."""
         state = self._scribe.state
         wanted = self._told if state is None else wanted_by(state, self._scribe.deployed)
-        if wanted == "go" and state is not None and state.is_scheduled():
-            self._scribe.send(go_on(self._run))  # resumed, and no worker will take it up
         if wanted != self._told:
+            details = None if state is None else state.state_details
+            if wanted == "pause" and details is not None and details.pause_reschedule:
+                self._scribe.send(keep_paused(self._run, details.pause_timeout))
             self._told = wanted
             self._say(_WORDS[wanted], logging.WARNING)
         return wanted
@@ -224,15 +232,22 @@ class PrefectView:
 
     def _draw(self, unit: Unit, draw: Callable[[], str | None], key: str, words: str) -> None:
         """Write a text with pictures on a unit's page; one that cannot be drawn is left out."""
-        run = self._units.get(unit.title)
+        run = self._units.get(unit.title) or self._of_screen(unit)
+        if run is None:
+            return
         try:
             with self._drawing:
                 text = draw()
         except Exception as error:
             logging.getLogger("widomill.page").warning("%s of %s: %s", key, unit.title, error)
             return
-        if text is not None and run is not None:
+        if text is not None:
             self._send_artifact(run, "markdown", artifact_key(key, unit.title), text, words)
+
+    def _of_screen(self, unit: Unit) -> Shown | None:
+        """Return the campaign's own page for a unit without one, as long as they are few."""
+        self._without.add(unit.id)
+        return self._run if len(self._without) <= MOST_WITHOUT else None
 
     def _link(self, unit: Unit) -> str | None:
         """Return the address of a unit's page below the server's, or None."""

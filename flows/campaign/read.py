@@ -12,13 +12,14 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from chem.yaml_files import compose_yaml, construct_yaml
 from data.bundled import bundled_files, match_name
 from data.errors import CampaignFileError, InputError, SettingsError
 from flows.campaign.hosts import HostEntry, expand_hosts
 from flows.campaign.settings import CampaignSettings, HostList, ReferencePart
 
-LARGEST_FILE_BYTES = 10_000_000
-MOST_NODES = 1_000_000
+MOST_PROBLEMS = 50
+"""More than these are counted, not listed."""
 Where = tuple[str | int, ...]
 
 
@@ -60,7 +61,8 @@ def read_campaign(path: Path, **changed: Any) -> Campaign:
         CampaignFileError: it cannot be used; the message lists every problem with its line.
     """
     path = Path(path).expanduser().absolute()
-    node, content = _compose(path)
+    node = _compose(path)
+    content = construct_yaml(node, str(path), CampaignFileError)
     if not isinstance(content, dict):
         raise CampaignFileError(
             f"{path} holds no mapping of settings. `widomill campaign new` writes an example."
@@ -122,53 +124,11 @@ def _further(content: dict[str, Any], known: list[_Problem], base: Path) -> list
     return found
 
 
-def _compose(path: Path) -> tuple[yaml.Node, Any]:
-    """Return a YAML file as nodes, which know their lines, and as plain values."""
-    try:
-        if path.stat().st_size > LARGEST_FILE_BYTES:
-            raise CampaignFileError(
-                f"{path} is larger than {LARGEST_FILE_BYTES // 10**6} MB: no campaign file. Name "
-                "hosts by a folder, a glob or a table."
-            )
-        text = path.read_text(encoding="utf-8-sig")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        if node is None:
-            raise CampaignFileError(f"{path} is empty. `widomill campaign new` writes an example.")
-        _refuse_excess(path, node)
-        return node, yaml.SafeLoader("").construct_document(node)
-    except OSError as error:
-        raise CampaignFileError(f"{path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}" if mark else ""
-        reason = getattr(error, "problem", None) or type(error).__name__
-        raise CampaignFileError(f"{path}{place}: not valid YAML ({reason}).") from error
-
-
-def _refuse_excess(path: Path, node: yaml.Node) -> None:
-    if _size(node, {}) > MOST_NODES:
-        raise CampaignFileError(f"{path} expands to over {MOST_NODES:,} values; refused.")
-    if isinstance(node, yaml.MappingNode):
-        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for k, (key, _) in enumerate(node.value):
-            if key.value in names[:k]:
-                raise CampaignFileError(
-                    f"{path}, line {key.start_mark.line + 1}: {key.value} is given twice."
-                )
-
-
-def _size(node: yaml.Node, known: dict[int, int]) -> int:
-    """Return how many values a document holds once its aliases are written out."""
-    if id(node) in known:
-        return known[id(node)]
-    known[id(node)] = MOST_NODES  # where it holds itself
-    inner: list[yaml.Node] = []
-    if isinstance(node, yaml.MappingNode):
-        inner = [part for pair in node.value for part in pair]
-    elif isinstance(node, yaml.SequenceNode):
-        inner = node.value
-    known[id(node)] = 1 + sum(_size(part, known) for part in inner)
-    return known[id(node)]
+def _compose(path: Path) -> yaml.Node:
+    node = compose_yaml(path, str(path), CampaignFileError)
+    if node is None:
+        raise CampaignFileError(f"{path} is empty. `widomill campaign new` writes an example.")
+    return node
 
 
 def _line(node: yaml.Node | None, where: Where) -> int | None:
@@ -178,7 +138,7 @@ def _line(node: yaml.Node | None, where: Where) -> int | None:
     line = node.start_mark.line + 1
     for key in where:
         if isinstance(node, yaml.MappingNode):
-            inner = {k.value: (k, v) for k, v in node.value}.get(str(key))
+            inner = next((pair for pair in node.value if pair[0].value == str(key)), None)
             if inner is not None:
                 line, node = inner[0].start_mark.line + 1, inner[1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
@@ -191,14 +151,16 @@ def _listed(
     path: Path | None, problems: Sequence[_Problem], node: yaml.Node | None
 ) -> CampaignFileError:
     lines = sorted(
-        {(_line(node, p.where) or 0, _place(p.where), p.text) for p in problems},
+        {(_line(node, p.where) or 0, _place(p.where), p.text) for p in problems[:MOST_PROBLEMS]},
         key=lambda found: found[:2],
     )
     listed = "".join(
         f"\n  {f'line {line}: ' if line else ''}{place}{': ' if place else ''}{text}"
         for line, place, text in lines
     )
-    count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}"
+    left = max(len(problems) - MOST_PROBLEMS, 0)
+    listed += f"\n  and {left} more" if left else ""
+    count = f"{len(lines) + left} problem{'s' if len(lines) + left > 1 else ''}"
     return CampaignFileError(f"{path or 'The campaign'} has {count}:{listed}")
 
 

@@ -26,7 +26,7 @@ logger = logging.getLogger("widomill.page")
 
 POLL_S = 4.0
 AWAY_S = 5.0
-REQUEST_S = 15.0
+REQUEST_S = 60.0
 MOST_WAITING = 20_000
 """Messages kept for a server that is away; beyond that only artifacts are."""
 Ending = Literal["completed", "failed", "cancelled", "crashed"]
@@ -53,7 +53,7 @@ class Scribe:
         self.deployed = False
         self.away = False
         self._watched = watched
-        self._waiting: deque[tuple[str | None, Message | None]] = deque()
+        self._waiting: deque[str | Message] = deque()
         self._latest: dict[str, Message] = {}
         self._dropped = 0
         self._refused: set[str] = set()
@@ -66,20 +66,16 @@ class Scribe:
         self._thread.start()
 
     def send(self, message: Message, key: str | None = None) -> None:
-        """Queue a message; one with a key replaces a waiting one of the same key."""
+        """Queue a message; one with a key takes the place of a waiting one of the same key."""
         with self._wake:
-            if key is not None:
-                waits = key in self._latest
-                self._latest[key] = message
-                if waits:
-                    return
-                message_or_key: tuple[str | None, Message | None] = (key, None)
-            elif len(self._waiting) >= MOST_WAITING:
+            if key is None and len(self._waiting) >= MOST_WAITING:
                 self._dropped += 1
                 return
-            else:
-                message_or_key = (None, message)
-            self._waiting.append(message_or_key)
+            if key is not None:
+                if key in self._latest:
+                    self._waiting.remove(key)
+                self._latest[key] = message
+            self._waiting.append(message if key is None else key)
             self._wake.notify()
 
     def close(self, timeout_s: float = 30.0) -> None:
@@ -114,33 +110,24 @@ class Scribe:
                 return False
             due = time.monotonic() - self._looked >= POLL_S
             entry = None if due or not self._waiting else self._waiting.popleft()
-        if entry is None:
+            message = self._latest.pop(entry) if isinstance(entry, str) else entry
+        if entry is None or message is None:
             self._looked = time.monotonic()
             self._attempt(self._look, client)
-        elif not self._attempt(self._message(entry), client):
-            with self._wake:
-                self._waiting.appendleft(entry)
-                if not self._closing:
-                    self._wake.wait(AWAY_S)
-        elif entry[0] is not None:
-            self._sent(entry)
+        elif not self._attempt(message, client):
+            self._put_back(entry, message)
         return True
 
-    def _message(self, entry: tuple[str | None, Message | None]) -> Message:
-        key, message = entry
-        self._taken = self._latest[key] if key is not None else message
-        if self._taken is None:
-            raise RuntimeError("a message without content")
-        return self._taken
-
-    def _sent(self, entry: tuple[str | None, Message | None]) -> None:
-        """Forget an artifact that was sent, or queue it again if it changed meanwhile."""
-        key = str(entry[0])
+    def _put_back(self, entry: str | Message, message: Message) -> None:
+        """Keep a message for when the server is back, unless there is a newer one of its key."""
         with self._wake:
-            if self._latest.get(key) is self._taken:
-                del self._latest[key]
-            else:
-                self._waiting.append((key, None))
+            if isinstance(entry, str):
+                if entry in self._latest:
+                    return
+                self._latest[entry] = message
+            self._waiting.appendleft(entry)
+            if not self._closing:
+                self._wake.wait(AWAY_S)
 
     def _attempt(self, message: Message, client: SyncPrefectClient) -> bool:
         """Send a message; return False where the server is away and it has to wait."""
@@ -264,14 +251,34 @@ def end_run(run: Shown, ending: Ending, words: str = "") -> Message:
     return send
 
 
-def go_on(run: Shown) -> Message:
-    """Return the message that shows a flow run as running again."""
+def keep_paused(run: Shown, until: Any) -> Message:
+    """Return the message that makes a suspended flow run a paused one.
+
+    Prefect resumes suspended runs of deployments only; a paused one waits in its process and is
+    resumed by the same button.
+
+    Args:
+        run: the flow run.
+        until: time after which Prefect gives it up.
+    """
 
     def send(client: SyncPrefectClient) -> None:
-        from prefect.states import Running
+        from prefect.states import Paused
 
         if run.id is not None:
-            client.set_flow_run_state(run.id, Running(), force=True)
+            state: State[Any] = Paused(pause_expiration_time=until)
+            client.set_flow_run_state(run.id, state, force=True)
+
+    return send
+
+
+def add_tags(run: Shown, tags: Sequence[str]) -> Message:
+    """Return the message that gives a flow run more tags."""
+
+    def send(client: SyncPrefectClient) -> None:
+        if run.id is not None:
+            known = client.read_flow_run(run.id).tags
+            client.update_flow_run(run.id, tags=sorted({*known, *tags}))
 
     return send
 

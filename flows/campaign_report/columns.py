@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from flows.campaign.units import Unit
 
 DIGITS = 4
+ROW = ("unit", "temp", "k", "lo", "hi", "rse", "q", "qe")
 NUMBERS = re.compile(r"(?<![A-Za-z_])[-+]?\d[\d.,]*(?:e[-+]?\d+)?")
 
 
@@ -53,7 +54,7 @@ class Columns:
         self.hosts, self.guests, self.stopped = Index(), Index(), Index()
         self.levels, self.seeds = Index(), set[int]()
         self.units: dict[str, list[Any]] = defaultdict(list)
-        self.rows: dict[str, list[Any]] = defaultdict(list)
+        self.rows: dict[str, list[Any]] = {name: [] for name in ROW}
         self.results: list[dict[str, Any]] = []
         self._warnings: dict[str, dict[str, Any]] = {}
         kelvin = {t for unit in self.planned for t in unit.settings.temperatures_k}

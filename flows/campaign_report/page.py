@@ -44,6 +44,7 @@ def render(folder: CampaignFolder) -> str:
 def content(folder: CampaignFolder) -> dict[str, Any]:
     """Return everything the template shows."""
     columns = Columns(folder)
+    settings = _written(folder).get("settings")
     ratios, planes, ranking = selectivities(columns), maps(columns), screening(folder)
     failures = [f.__dict__ for f in folder.failures()]
     data = {
@@ -74,6 +75,7 @@ def content(folder: CampaignFolder) -> dict[str, Any]:
         "wall_s": sum(s or 0.0 for s in columns.units["wall"]),
         "seeds": sorted(columns.seeds),
         "usage": shares(folder.usage()),
+        "sessions": len(folder.usage().get("sessions", [])),
         "failures": len(failures),
         "reasons": Counter(f["error"] for f in failures).most_common(),
         "warnings": columns.warnings,
@@ -82,6 +84,7 @@ def content(folder: CampaignFolder) -> dict[str, Any]:
         "has_map": bool(planes),
         "screening": ranking,
         "provenance": provenance(folder, columns),
+        "settings": json.dumps(settings, indent=1) if settings else "",
         "written": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         "data": as_script(data),
         "scripts": Markup("\n".join(_script(name) for name in SCRIPTS)),
@@ -102,7 +105,7 @@ def _script(name: str) -> str:
 
 def _as_row(failure: dict[str, Any]) -> dict[str, Any]:
     row = {k: failure[k] for k in ("guest", "level", "error", "reason", "attempts")}
-    when = failure["when"].replace("T", " ").partition("+")[0]
+    when = failure["when"].replace("T", " ")[: len("2000-01-01 00:00")]
     return row | {"host": failure["host_id"], "when": when}
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -34,3 +36,18 @@ def prefect_api(prefect_home: Path) -> Iterator[str]:
         assert server.owned
         assert server.url is not None
         yield server.url
+
+
+@pytest.fixture(scope="session")
+def empty_database(
+    prefect_api: str, prefect_home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A copy of a database that is up to date, which spares each server its migrations."""
+    source = prefect_home / "prefect.db"
+    target = tmp_path_factory.mktemp("database") / "prefect.db"
+    with (
+        contextlib.closing(sqlite3.connect(source)) as live,
+        contextlib.closing(sqlite3.connect(target)) as copy,
+    ):
+        live.backup(copy)
+    return target

@@ -1,4 +1,4 @@
-"""The deployment in prefect.yaml, on a real server with a real worker."""
+"""The deployments in prefect.yaml, on a real server with a real worker."""
 
 from __future__ import annotations
 
@@ -72,21 +72,35 @@ def worker(deployed: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             process.wait()
 
 
-def triggered(settings: dict[str, Any]) -> Any:
-    """Run the deployment with these settings on top of its own; return the finished run."""
+def started(name: str, settings: dict[str, Any]) -> Any:
+    """Trigger a deployment with these settings on top of its own; return the run."""
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
-        deployment = client.read_deployment_by_name("henry/local")
+        deployment = client.read_deployment_by_name(name)
         asked = {**deployment.parameters["settings"], **settings}
-        run = client.create_flow_run_from_deployment(deployment.id, parameters={"settings": asked})
-        deadline = time.monotonic() + RUN_SECONDS
+        return client.create_flow_run_from_deployment(
+            deployment.id, parameters={**deployment.parameters, "settings": asked}
+        )
+
+
+def ended(run: Any) -> Any:
+    """Return a run when it has ended, or when it has had its time."""
+    from prefect.client.orchestration import get_client
+
+    deadline = time.monotonic() + RUN_SECONDS
+    with get_client(sync_client=True) as client:
         while time.monotonic() < deadline:
             run = client.read_flow_run(run.id)
             if run.state is not None and run.state.is_final():
                 break
             time.sleep(0.5)
     return run
+
+
+def triggered(settings: dict[str, Any]) -> Any:
+    """Run the deployment of one host and guest; return the finished run."""
+    return ended(started("henry/local", settings))
 
 
 def artifacts(run: Any) -> dict[str, Any]:
@@ -129,3 +143,40 @@ def test_a_run_with_bad_settings_fails_with_the_reason(worker: Path, tmp_path: P
     run = triggered({"host": "no-such-host", "out": str(tmp_path / "run")})
     assert run.state_name == "Failed"
     assert "no-such-host" in run.state.message
+
+
+def test_every_deployment_is_there_with_its_limits_and_a_schedule_that_sleeps(
+    deployed: str,
+) -> None:
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        found = {d.name: d for d in client.read_deployments()}
+    assert set(found) == {"smoke", "local", "slurm", "campaign", "sample", "nightly", "retrain"}
+    (schedule,) = found["nightly"].schedules
+    assert not schedule.active
+    assert schedule.schedule.cron == "0 22 * * *"
+    assert [name for name, d in found.items() if d.schedules] == ["nightly"]
+    for name in ("slurm", "sample", "nightly", "retrain"):
+        assert found[name].global_concurrency_limit.limit == 1
+    form = found["campaign"].parameter_openapi_schema
+    assert set(form["properties"]) == {"settings", "file", "retry_failed", "wait"}
+    fields = form["definitions"]["CampaignSettings"]["properties"]
+    assert fields["temperatures_k"]["description"].startswith("temperatures in K")
+
+
+def test_nightly_triggered_twice_does_no_work_twice(worker: Path, tmp_path: Path) -> None:
+    settings = {
+        "hosts": ["CALF-20"],
+        "out": str(tmp_path / "nightly"),
+        "classical": {"insertions": 4000, "target_error": 0.2},
+        "workers": 1,
+    }
+    runs = [started("campaign/nightly", settings) for _ in range(2)]
+    states = [ended(run).state for run in runs]
+    assert [state.name for state in states] == ["Completed"] * 2, worker.read_text()[-4000:]
+    words = sorted(state.message for state in states)
+    assert words[0].startswith("1 units done now; 1 units have their answer, 0 failed.")
+    assert words[1].startswith("Nothing to do: 1 units have their answer, 0 failed.")
+    usage = json.loads((tmp_path / "nightly" / "usage.json").read_text())
+    assert [session["done_now"] for session in usage["sessions"]] == [1]

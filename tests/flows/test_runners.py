@@ -218,8 +218,8 @@ def test_other_queues_take_the_same_fields(tmp_path: Path, kind: str, name: str)
 BAD = {
     "kind: grid\n": r"kind: .*'grid'.*kind is one of local, threads, scheduler, slurm, pbs, lsf",
     "workers: 2\n": r"kind: .*kind is one of local",
-    "": "holds no mapping",
-    "[1, 2]\n": "holds no mapping",
+    "": "expected a YAML mapping",
+    "[1, 2]\n": "expected a YAML mapping",
     "kind: [local\n": "not valid YAML: .*line 2",
     "kind: local\nworker: 2\n": "worker: there is no such field here",
     "kind: local\nworkers: 0\n": "workers: .*greater than or equal to 1, found 0",

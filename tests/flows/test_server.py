@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -72,21 +71,6 @@ if __name__ == "__main__":
         print("interrupted")
         sys.exit(130)
 """
-
-
-@pytest.fixture(scope="session")
-def empty_database(
-    prefect_api: str, prefect_home: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """A copy of a database that is up to date, which spares each server its migrations."""
-    source = prefect_home / "prefect.db"
-    target = tmp_path_factory.mktemp("database") / "prefect.db"
-    with (
-        contextlib.closing(sqlite3.connect(source)) as live,
-        contextlib.closing(sqlite3.connect(target)) as copy,
-    ):
-        live.backup(copy)
-    return target
 
 
 @pytest.fixture

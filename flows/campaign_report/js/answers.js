@@ -14,7 +14,8 @@ D.rows.unit.forEach((unit, k) => {
 const answers = (level, guest, temp) => index.get(`${level}|${guest}|${temp}`) || [];
 const matches = (host) => D.hosts[host].toLowerCase().includes(state.words);
 const chosen = (host) => state.words !== "" && matches(host);
-const href = (unit) => (D.units.report[unit] ? `runs/${encodeURIComponent(D.units.id[unit])}/report.html` : null);
+// The report of a unit, or its folder where it has none.
+const href = (unit) => (D.units.state[unit] === "finished" ? `runs/${encodeURIComponent(D.units.id[unit])}/${D.units.report[unit] ? "report.html" : ""}` : null);
 const kelvin = () => `${D.temps[state.temp]} K`;
 const interval = (lo, hi) => `${number(lo)} to ${number(hi)}`;
 
@@ -72,7 +73,7 @@ function ranking() {
 // Every answer in its place, with what other levels say of the same hosts above or below it.
 function ranked(every, others, found) {
   const kinds = ["answer", "surrogate", "third", "fourth"], colour = (level) => (level === CLASSICAL ? "baseline" : kinds[D.levels.filter((_, k) => k !== CLASSICAL).indexOf(D.levels[level]) % kinds.length]);
-  const point = (r, rank, level, large) => ({ x: rank, y: r.k, ys: [r.lo, r.hi], kind: colour(level), large, unnamed: level !== state.level, title: D.hosts[r.host], lines: [`rank ${rank}${r.ranks && r.ranks[0] !== r.ranks[1] ? `, could be ${r.ranks[0]} to ${r.ranks[1]}` : ""}`, ...lines(r)], href: href(r.unit), chosen: chosen(r.host) });
+  const point = (r, rank, level, large) => ({ x: rank, y: r.k, ys: [r.lo, r.hi], kind: colour(level), large, named: level !== state.level && others.reduce((n, _, j) => n + found[j].size, 0) < 13, title: D.hosts[r.host], lines: [`rank ${rank}${r.ranks && r.ranks[0] !== r.ranks[1] ? `, could be ${r.ranks[0]} to ${r.ranks[1]}` : ""}`, ...lines(r)], href: href(r.unit), chosen: chosen(r.host) });
   const points = every.map((r) => point(r, r.rank, state.level, false));
   for (const [k, level] of others.entries()) for (const r of every) if (found[k].has(r.host)) points.push(point(found[k].get(r.host), r.rank, level, every.length > 100));
   const told = [state.level, ...others.filter((_, k) => found[k].size)];

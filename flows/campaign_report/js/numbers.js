@@ -9,8 +9,8 @@ function number(x, digits = 3) {
   if (x === 0) return "0";
   const size = Math.abs(x);
   if (size >= 1e-2 && size < 1e5) {
-    const places = Math.max(0, digits - 1 - Math.floor(Math.log10(Number(size.toPrecision(digits)))));
-    return x.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places }).replace("-", MINUS);
+    const rounded = Number(x.toPrecision(digits)), places = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(rounded))));
+    return rounded.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places }).replace("-", MINUS);
   }
   const [mantissa, power] = x.toExponential(digits - 1).split("e");
   return `${mantissa.replace("-", MINUS)} × 10${raised(Number(power))}`;

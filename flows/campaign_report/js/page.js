@@ -1,4 +1,6 @@
 // Coverage, budget, what went wrong; and the controls that all pictures follow.
+const ROOM_K = 298.15;
+
 function coverage() {
   if (!by("coverage")) return;
   const map = D.maps.find((m) => m.guest === state.guest);
@@ -14,7 +16,7 @@ function coverage() {
     if (unit !== undefined) told.push(`${count(D.units.labels[unit])} labels, surrogate off by ${number(D.units.mae[unit], 2)} kJ/mol`);
     else if (map.near) told.push(`no labels; ${number(map.near[k], 2)} from the nearest host that has some`);
     if (row) told.push(`K_H ${number(row.k)} ${HENRY}`);
-    return { x: xs[k], y: ys[k], value: value(host, k), kind: unit === undefined ? "unseen" : "seen", large: unit !== undefined, title: D.hosts[host], unnamed: map.host.length > 60 && unit === undefined, lines: told, chosen: chosen(host), href: row ? href(row.unit) : null };
+    return { x: xs[k], y: ys[k], value: value(host, k), kind: unit === undefined ? "unseen" : "seen", large: unit !== undefined, title: D.hosts[host], named: unit !== undefined && seen.size < 25, lines: told, chosen: chosen(host), href: row ? href(row.unit) : null };
   });
   const share = (k) => (umap ? "" : ` (${percent(map.shares[k])} of the variance)`);
   const scale = { error: { label: "surrogate's error / kJ/mol" }, henry: { label: `K_H / ${HENRY}`, log: true }, far: { label: "distance to the nearest host with labels" } }[state.colour];
@@ -25,7 +27,7 @@ function coverage() {
 function coverageWords(map, seen) {
   if (!seen.size) return "No host has labels for this guest: nothing has been seen yet.";
   const far = map.host.map((host, k) => [D.hosts[host], map.near[k], host]).filter(([, d, host]) => d > 0 && !seen.has(host)).sort((a, b) => b[1] - a[1]).slice(0, 3);
-  const words = `${seen.size} of ${map.host.length} hosts have labels for ${formula(D.guests[map.guest])}.`;
+  const words = `${map.host.filter((host) => seen.has(host)).length} of ${map.host.length} hosts have labels for ${formula(D.guests[map.guest])}.`;
   return far.length ? `${words} Farthest from them: ${far.map(([name, d]) => `${name} (${number(d, 2)})`).join(", ")}; 1 is the usual distance between neighbours.` : words;
 }
 
@@ -47,7 +49,7 @@ function budget() {
   const dear = [...ids].sort((a, b) => U.wall[b] - U.wall[a]).slice(0, 10);
   bars(by("budget-units"), dear.map((k) => ({ name: node("span", {}, hostLink(k), ` ${formula(D.guests[U.guest[k]])}, ${D.levels[U.level[k]]}`), parts: spent(k), words: `${duration(U.wall[k])}${U.labels[k] ? `, ${count(U.labels[k])} labels` : ""}` })));
   if (by("budget-labels")) {
-    const points = D.rows.unit.map((unit, k) => ({ unit, k })).filter(({ unit }) => U.labels[unit] > 0).map(({ unit, k }) => ({ x: U.labels[unit], y: 100 * D.rows.rse[k], title: D.hosts[U.host[unit]], href: href(unit), lines: [`${D.guests[U.guest[unit]]} at ${D.temps[D.rows.temp[k]]} K, ${D.levels[U.level[unit]]}`, `${count(U.labels[unit])} labels, ${percent(D.rows.rse[k])}`, D.stopped[U.stopped[unit]] || ""] }));
+    const points = D.rows.unit.map((unit, k) => ({ unit, k })).filter(({ unit }) => U.labels[unit] > 0).map(({ unit, k }) => ({ x: U.labels[unit], y: 100 * D.rows.rse[k], title: D.hosts[U.host[unit]], unnamed: D.rows.temp[k] !== state.temp, href: href(unit), lines: [`${D.guests[U.guest[unit]]} at ${D.temps[D.rows.temp[k]]} K, ${D.levels[U.level[unit]]}`, `${count(U.labels[unit])} labels, ${percent(D.rows.rse[k])}`, D.stopped[U.stopped[unit]] || ""] }));
     scatter(by("budget-labels"), { x: { label: "labels paid", log: true }, y: { label: "relative standard error of K_H / %", log: true }, points });
   }
 }
@@ -55,7 +57,7 @@ function budget() {
 function wrongs() {
   if (by("failures")) table(by("failures"), [
     { name: "host", value: (f) => f.host }, { name: "guest", value: (f) => f.guest }, { name: "level", value: (f) => f.level },
-    { name: "error", value: (f) => f.error }, { name: "reason", wrap: true, value: (f) => f.reason }, { name: "attempts", number: true, value: (f) => f.attempts }, { name: "when", value: (f) => f.when },
+    { name: "reason", wrap: true, value: (f) => `${f.error}: ${f.reason}`, cell: (f) => node("span", {}, node("b", {}, f.error), ` ${f.reason}`) }, { name: "attempts", number: true, value: (f) => f.attempts }, { name: "when", value: (f) => f.when },
   ], D.failures, { by: 3, down: false, most: 15 });
   if (by("warnings")) by("warnings").replaceChildren(...D.warnings.map((w) => node("details", {}, node("summary", {}, node("b", {}, count(w.units.length)), ` ${w.units.length === 1 ? "unit" : "units"}: ${w.example}`),
     node("p", { class: "note" }, ...w.units.slice(0, 200).flatMap((k, n) => [n ? ", " : "", node("span", {}, hostLink(k), ` ${D.guests[D.units.guest[k]]}`)]), w.units.length > 200 ? ` and ${count(w.units.length - 200)} more` : ""))));
@@ -74,6 +76,8 @@ function start() {
   document.body.append(bubble);
   const sizes = D.levels.map((_, k) => D.units.level.filter((l, u) => l === k && D.units.state[u] === "finished").length);
   state.level = sizes.indexOf(Math.max(...sizes));
+  const away = D.temps.map((t) => Math.abs(t - ROOM_K));
+  state.temp = Math.max(0, away.indexOf(Math.min(...away)));
   state.colour = D.units.mae.filter(known).length > 2 ? "error" : "henry";
   const listed = (names) => names.map((name, k) => [k, name]);
   choose("level", listed(D.levels), "level", all);

@@ -127,7 +127,7 @@ function names(drawn, inside) {
   const taken = drawn.map(({ x, y }) => [x - 4, y - 4, x + 4, y + 4]);
   const free = (box) => box[0] > FRAME.left && box[2] < FRAME.width - FRAME.right && box[1] > FRAME.top && box[3] < FRAME.height - FRAME.bottom && taken.every((t) => box[2] < t[0] || box[0] > t[2] || box[3] < t[1] || box[1] > t[3]);
   for (const { p, x, y } of [...drawn].reverse()) {
-    if (!p.chosen && (drawn.length > FEW_NAMED || p.unnamed)) continue;
+    if (!p.chosen && !p.named && (drawn.length > FEW_NAMED || p.unnamed)) continue;
     const wide = 6.3 * p.title.length, boxes = [[8, -13], [8, 2], [-8 - wide, -13], [-8 - wide, 2], [8, -5.5], [-8 - wide, -5.5]].map(([dx, dy]) => [x + dx, y + dy, x + dx + wide, y + dy + 11]);
     const box = boxes.find(free) || (p.chosen && boxes[0]);
     if (!box) continue;

@@ -94,7 +94,7 @@ def test_problems_of_form_do_not_hide_those_of_substance(tmp_path: Path) -> None
     [
         ("", "is empty"),
         ("- a\n- b\n", "no mapping"),
-        (GOOD + "guests: [Kr]\n", "line 4: guests is given twice"),
+        (GOOD + "guests: [Kr]\n", "line 4: 'guests' is given twice"),
         ("name: [unclosed\n", "not valid YAML"),
         ("name: !!python/object/apply:os.system ['true']\n", "not valid YAML"),
         (GOOD.replace("name: small", "name: ../up"), "name"),

@@ -196,6 +196,16 @@ def test_a_thousand_hosts_are_a_small_page(finished: CampaignFolder, tmp_path: P
     assert page.stat().st_size < 1.5e6
 
 
+def test_a_campaign_without_an_answer_has_a_page(finished: CampaignFolder, tmp_path: Path) -> None:
+    write_units(tmp_path, finished.units())
+    page = write_campaign_report(CampaignFolder(tmp_path))
+    assert "11 waiting" in page.read_text(encoding="utf-8")
+    if CHROMIUM:
+        drawn = drawn_by_browser(page, tmp_path)
+        assert 'data-drawn="yes"' in drawn
+        assert "Nothing to show for this choice" in drawn
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 def test_a_browser_draws_it(page: Path, tmp_path: Path) -> None:
     """The page's script runs to its end: tables and pictures are there, nothing was executed."""
@@ -209,7 +219,8 @@ def test_a_browser_draws_it(page: Path, tmp_path: Path) -> None:
     assert not [t for t, _ in tags if t == "img"]
     links = [a["href"] for t, a in tags if t == "a" and "href" in a]
     assert links
-    assert all((page.parent / link).is_file() for link in links)
+    assert all((page.parent / link).exists() for link in links)
+    assert any(link.endswith("report.html") for link in links)
     assert "&lt;script&gt;alert(" in drawn
 
 
