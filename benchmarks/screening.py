@@ -129,8 +129,8 @@ def main() -> int:
     for seed in range(arguments.seeds):
         for one in sets:
             path = arguments.cache / f"{one.name.replace(' ', '-')}-{arguments.hosts}-{seed}.json"
-            seeds[one.name].append(_replayed(path, one, hosts[one.name], seed))
-        print(f"seed {seed}", flush=True)
+            if path.exists() or not arguments.kept:
+                seeds[one.name].append(_replayed(path, one, hosts[one.name], seed))
     results = [summary(one, hosts[one.name], seeds[one.name]) for one in sets]
     for result in results:
         print("\n".join(as_rows(result)), flush=True)
@@ -338,6 +338,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--hosts", type=int, default=240, help="of each set")
     parser.add_argument("--most-atoms", type=int, default=70)
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--kept", action="store_true", help="of replays that are kept alone")
     parser.add_argument("--out", default=str(RESULTS), help="folder; empty: store nothing")
     return parser.parse_args()
 
