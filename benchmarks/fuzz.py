@@ -7,7 +7,7 @@ Every input is read in a process of its own pool, under a time and a memory limi
 good when it is an error of our own that names the file, or a record that is sound
 (tests/dirty/judge.py says what that means); a case of the corpus with only one right outcome must
 have that one. The mutations are random changes of valid files, by a seed; Parquet files have one
-bit turned over. Prints the table by kind and every finding; the exit status is 1 where there is any.
+bit turned over. Prints the table by kind and every finding; exits with 1 where there is any.
 """
 
 from __future__ import annotations
