@@ -307,6 +307,7 @@ def _server_environment(home: Path, url: str) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(paths),
         "PREFECT_HOME": str(home),
         "PREFECT_SERVER_UI_API_URL": url,
+        "PREFECT_UI_URL": url.removesuffix("/api"),
         "PREFECT_LOGGING_LEVEL": "WARNING",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
     }

@@ -19,6 +19,7 @@ POOL = "widomill-local"
 SAMPLE = "campaign/sample"
 DEPLOYMENTS = "prefect.yaml"
 DEPLOY_S = 300.0
+START_S = 300.0
 LOOK_S = 1.0
 Say = Callable[[str], None]
 
@@ -48,7 +49,9 @@ def run_ui(
             "repository, or in one with a copy of its prefect.yaml."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    with prefect_server(folder / "prefect", host=host, port=port) as server:
+    with prefect_server(
+        folder / "prefect", host=host, port=port, start_timeout_s=START_S
+    ) as server:
         say(f"Prefect UI: {server.ui_url}")
         if server.owned:
             bury()

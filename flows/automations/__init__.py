@@ -30,13 +30,13 @@ def notify_webhook(url: str) -> str:
     from prefect.client.orchestration import get_client
     from prefect.events.schemas.automations import AutomationCore
     from prefect.settings import get_current_settings
-    from pydantic import SecretStr
 
     if not url.startswith(("http://", "https://")):
         raise SettingsError(f"{url!r} is no address: it starts with neither http:// nor https://.")
     if not get_current_settings().api.url:
         raise SettingsError("Set PREFECT_API_URL to the server that is to call the webhook.")
-    block = Webhook(method="POST", url=SecretStr(url)).save(BLOCK, overwrite=True)
+    content = {"method": "POST", "url": url, "headers": {"Content-Type": "application/json"}}
+    block = Webhook.model_validate(content).save(BLOCK, overwrite=True)
     text = CAMPAIGN_ENDED.read_text(encoding="utf-8").replace("BLOCK_ID", str(block))
     wanted = AutomationCore.model_validate(yaml.safe_load(text))
     with get_client(sync_client=True) as client:

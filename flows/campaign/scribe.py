@@ -29,6 +29,8 @@ AWAY_S = 5.0
 REQUEST_S = 60.0
 MOST_WAITING = 20_000
 """Messages kept for a server that is away; beyond that only artifacts are."""
+MOST_REFUSALS = 20
+"""Attempts at a message that a server too busy for its database did not take."""
 Ending = Literal["completed", "failed", "cancelled", "crashed"]
 Message = Callable[["SyncPrefectClient"], None]
 
@@ -56,6 +58,7 @@ class Scribe:
         self._waiting: deque[str | Message] = deque()
         self._latest: dict[str, Message] = {}
         self._dropped = 0
+        self._refusals = 0
         self._refused: set[str] = set()
         self._wake = threading.Condition()
         self._closing = False
@@ -78,7 +81,7 @@ class Scribe:
             self._waiting.append(message if key is None else key)
             self._wake.notify()
 
-    def close(self, timeout_s: float = 30.0) -> None:
+    def close(self, timeout_s: float = 60.0) -> None:
         """Send what is left and end; a server that is away is given up."""
         with self._wake:
             self._closing = True
@@ -146,10 +149,14 @@ class Scribe:
                 )
             return False
         except Exception as error:
+            if is_busy(error) and self._refusals < MOST_REFUSALS:
+                self._refusals += 1
+                return False
             what = f"{type(error).__name__}: {error}"
             if what not in self._refused:
                 self._refused.add(what)
                 logger.warning("The Prefect server refused a part of the page: %s", what)
+        self._refusals = 0
         if self.away:
             self.away = False
             logger.warning("The Prefect server answers again.")
@@ -158,6 +165,13 @@ class Scribe:
     def _look(self, client: SyncPrefectClient) -> None:
         run = client.read_flow_run(self._watched)
         self.state, self.deployed = run.state, run.deployment_id is not None
+
+
+def is_busy(error: Exception) -> bool:
+    """Return whether a server failed over a message that it may take the next time."""
+    import httpx
+
+    return isinstance(error, httpx.HTTPStatusError) and error.response.status_code >= 500
 
 
 def without_patience() -> None:

@@ -134,7 +134,7 @@ def look(page: Browser, url: str, run_id: str, out: Path) -> None:
 def _pictures_show(page: Browser) -> None:
     """Check that every picture of the page has been drawn."""
     widths = "[...document.querySelectorAll('img')].map(i => i.naturalWidth)"
-    deadline = time.monotonic() + 30.0
+    deadline = time.monotonic() + 120.0
     while not (found := page.evaluate(widths)) or not all(width > 300 for width in found):
         if time.monotonic() > deadline:
             raise AssertionError(f"pictures of the page are {found} pixels wide")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-START_S = 60.0
+START_S = 240.0
 WIDTH, HEIGHT = 1360, 900
 
 
@@ -37,7 +37,7 @@ class Browser:
         self._count += 1
         self._socket.send(json.dumps({"id": self._count, "method": method, "params": parameters}))
         while True:
-            answer = json.loads(self._socket.recv(timeout=60.0))
+            answer = json.loads(self._socket.recv(timeout=240.0))
             if answer.get("id") == self._count:
                 if "error" in answer:
                     raise RuntimeError(f"{method}: {answer['error']}")
@@ -56,7 +56,7 @@ class Browser:
         """Return what a reader sees of the page."""
         return str(self.evaluate("document.body ? document.body.innerText : ''"))
 
-    def wait_for(self, *wanted: str, seconds: float = 60.0) -> str:
+    def wait_for(self, *wanted: str, seconds: float = 240.0) -> str:
         """Wait until every text is on the page, and return all of it."""
         deadline = time.monotonic() + seconds
         while True:

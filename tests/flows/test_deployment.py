@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.server, pytest.mark.slow]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
 POOL = "widomill-local"
-RUN_SECONDS = 200.0
+RUN_SECONDS = 600.0
 
 
 def environment(api: str) -> dict[str, str]:
@@ -33,7 +33,7 @@ def prefect_command(api: str, *words: str) -> None:
         env=environment(api),
         capture_output=True,
         text=True,
-        timeout=120.0,
+        timeout=600.0,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
