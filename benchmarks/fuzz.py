@@ -85,7 +85,9 @@ def main() -> int:
     for one in bad[:SHOWN]:
         print(f"{one.kind} | {one.name} | {one.result} | {one.text[:300]}")
     if arguments.out:
-        content = {"machine": machine, "table": table, "results": [asdict(r) for r in results]}
+        text = "\n".join([*(f"- {line}" for line in as_lines(machine)), "", table])
+        arguments.out.with_suffix(".md").write_text(f"# Dirty and mutated inputs\n\n{text}")
+        content = {"machine": machine, "findings": [asdict(one) for one in bad]}
         arguments.out.write_text(json.dumps(content, indent=1) + "\n")
     return 1 if bad else 0
 
@@ -99,7 +101,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--memory-mb", type=int, default=3000, help="limit for one input")
     parser.add_argument("--no-corpus", action="store_true", help="mutations only")
     parser.add_argument("--keep", type=Path, help="folder for inputs with a finding")
-    parser.add_argument("--out", type=Path, help="JSON file for all outcomes")
+    parser.add_argument("--out", type=Path, help="JSON file of findings; the table beside it")
     return parser.parse_args()
 
 

@@ -73,9 +73,9 @@ class HostSet:
 
 
 SETS = (
-    HostSet("CH4", Levels(guest="CH4", charges="none"), 1, 3000.0),
-    HostSet("CO2 other charges", Levels(baseline_charges="eeq"), 2, 4000.0),
-    HostSet("CO2", Levels(), 0, 3000.0),
+    HostSet("CH4", Levels(guest="CH4", charges="none"), 1, 2500.0),
+    HostSet("CO2 other charges", Levels(baseline_charges="eeq"), 2, 3500.0),
+    HostSet("CO2", Levels(), 0, 2500.0),
 )
 WAYS: dict[str, Policy] = {
     "greedy": greedy,
@@ -316,12 +316,12 @@ def as_rows(result: dict[str, Any]) -> list[str]:
         f"{result['shift_spread']:.2f}; hosts 10 and 11 are {result['gap_at_the_boundary']:.3f} "
         "apart.",
         "",
-        f"| way | {' | '.join(heads)} | recall at 500 | at 1000 | at 2000 | at 4000 |",
+        f"| way | {' | '.join(heads)} | recall at 250 | at 500 | at 1000 | at 2000 |",
         "|---|" + "---|" * (len(heads) + 4),
     ]
     for curve in result["curves"]:
         goals = ["not reached" if g is None else f"{g:.0f}" for g in curve["goals"]]
-        recall = [_at(curve, labels) for labels in (500, 1000, 2000, 4000)]
+        recall = [_at(curve, labels) for labels in (250, 500, 1000, 2000)]
         lines.append(f"| {curve['way']} | {' | '.join(goals)} | {' | '.join(recall)} |")
     lines += ["", "| stop at an expected share of | labels | recall |", "|---|---|---|"]
     for stop in result["stops"]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import os
+import re
 import shutil
 import threading
 import time
@@ -19,10 +21,17 @@ from typing import Any
 
 from data.errors import SettingsError
 from flows.cluster_file import BatchQueue
-from flows.runners import batch_queue_arguments, check_jobqueue, queue_class
+from flows.runners import JOB_FOLDER, batch_queue_arguments, check_jobqueue, queue_class
 
 Demand = Callable[[], int]
 _SUBMIT_COMMANDS = {"slurm": "sbatch", "pbs": "qsub", "lsf": "bsub"}
+_LIST_COMMANDS = {
+    "slurm": ["squeue", "--noheader", "--user", str(os.getuid()), "--format", "%i"],
+    "pbs": ["qselect"],
+    "lsf": ["bjobs", "-w"],
+}
+LISTED_SECONDS = 20.0
+"""So often the batch system is asked which jobs it has."""
 _AGAIN_SECONDS = 15.0
 _LOOK_SECONDS = 0.2
 _ADAPT_SECONDS = 2
@@ -83,7 +92,7 @@ def open_queue(cluster: BatchQueue, workers: int, where: str) -> OpenQueue:
         raise SettingsError(f"{where}: {error}.") from error
     # Also where the number is fixed: this is what submits a job again when one has ended.
     owned.adapt(
-        Adaptive=functools.partial(_following(), demands=demands),
+        Adaptive=functools.partial(_following(), demands=demands, kind=cluster.kind),
         minimum=least,
         maximum=most,
         interval=f"{_ADAPT_SECONDS}s",
@@ -96,19 +105,63 @@ def open_queue(cluster: BatchQueue, workers: int, where: str) -> OpenQueue:
 def _following() -> Any:
     """Return Dask's adaptive scaling with our own count of what waits.
 
-    Dask sees only what a pool has handed it, which is about one item a worker.
+    Dask sees only what a pool has handed it, which is about one item a worker. Nor does it miss a
+    job that ended before its worker came: those are found here, and another one is submitted.
     """
     from distributed.deploy.adaptive import Adaptive
 
     class Following(Adaptive):
-        def __init__(self, *arguments: Any, demands: list[Demand], **options: Any) -> None:
-            self._demands = demands
+        def __init__(
+            self, *arguments: Any, demands: list[Demand], kind: str, **options: Any
+        ) -> None:
+            self._demands, self._kind = demands, kind
+            self._looked, self._suspects = time.monotonic(), set[Any]()
             super().__init__(*arguments, **options)
 
         async def target(self) -> int:
+            if time.monotonic() - self._looked > LISTED_SECONDS:
+                await self._forget_the_lost()
+                self._looked = time.monotonic()
             return sum(demand() for demand in self._demands)
 
+        async def _forget_the_lost(self) -> None:
+            """Give up jobs that the batch system twice did not know, and that no worker is of."""
+            listed = await listed_jobs(self._kind)
+            if listed is None:
+                return
+            cluster: Any = self.cluster
+            jobs = cluster.workers
+            lost = {
+                name
+                for name, job in jobs.items()
+                if name not in self.observed and job.job_id and job.job_id not in listed
+            }
+            for name in lost & self._suspects:
+                _log.warning(
+                    "job %s ended before its worker came (its output is in %s); submitting another",
+                    jobs[name].job_id,
+                    JOB_FOLDER,
+                )
+                del jobs[name]
+            self._suspects = lost
+
     return Following
+
+
+async def listed_jobs(kind: str) -> set[str] | None:
+    """Return the numbers of the user's jobs that wait or run; ``None`` where nobody says."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *_LIST_COMMANDS[kind],
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        out, _ = await process.communicate()
+    except OSError:
+        return None
+    if process.returncode != 0:
+        return None
+    return set(re.findall(r"^\s*(\d+)", out.decode(), flags=re.MULTILINE))
 
 
 def _patient(job: Any, problems: list[str], ending: threading.Event) -> Any:

@@ -1,10 +1,12 @@
 """What reference labels in some hosts say of another: the prior mean of its surrogate.
 
 Encoders trained over all source hosts (`ml.many_hosts`) describe any host; one Gaussian process
-on their descriptors is conditioned on the corrections of all sources. Its kernel is short, so
-that it says something where the surroundings of a guest resemble those in a source, and fades to
-"no correction, large uncertainty" elsewhere. Length and calibration come from predicting each
-source from the others; with a single source the kernel is that source's own best.
+on their descriptors is conditioned on the corrections of all sources. Its kernel is either short:
+then it says something where the surroundings of a guest resemble those in a source, and fades to
+"no correction, large uncertainty" elsewhere. Or it is long, on the radial descriptors of single
+sites alone, and so nearly linear in them: pair potentials that all hosts share. Which, and the
+calibration, come from predicting each source from the others; with a single source the kernel is
+that source's own best.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from ml.descriptors import Block, Describer
 from ml.encoder import Encoder
 from ml.evidence import fit_kernel
 from ml.graphs import GuestSites, HostArrays
-from ml.heads import Head, Kernel, Observations, fit_head
+from ml.heads import NEGLIGIBLE_KJ_PER_MOL, Head, Kernel, Observations, fit_head
 from ml.many_hosts import Lesson, train_encoders
 from ml.observing import describe_labels, observations, relevant_rows
 from ml.surrogate import PRIOR_SD_KJ_PER_MOL, Limits, Surrogate, load_encoder
@@ -37,6 +39,10 @@ FORMAT = "widomill-transfer-1"
 LENGTHS = (0.8, 1.2, 1.8)
 AMPLITUDE_KJ_PER_MOL = 8.0
 NOISE = (0.5, 2.0, 2.0)
+PAIR_LENGTH = 10.0
+PAIR_AMPLITUDE_KJ_PER_MOL = 70.0
+PAIR_NOISES = ((1.0, 3.0, 3.0), (3.0, 3.0, 3.0))
+"""Noise of the pair potentials: what of a correction is no sum over pairs."""
 ONE_SOURCE_CALIBRATION = 2.0
 MEMBERS = 2
 STEPS_PER_HOST = 40
@@ -213,6 +219,12 @@ def _short_kernels() -> list[Kernel]:
     return [Kernel((AMPLITUDE_KJ_PER_MOL,) * 3, (length,) * 3, NOISE) for length in LENGTHS]
 
 
+def _pair_kernels() -> list[Kernel]:
+    amplitudes = (PAIR_AMPLITUDE_KJ_PER_MOL, NEGLIGIBLE_KJ_PER_MOL, NEGLIGIBLE_KJ_PER_MOL)
+    lengths = (PAIR_LENGTH, LENGTHS[0], LENGTHS[0])
+    return [Kernel(amplitudes, lengths, noise) for noise in PAIR_NOISES]
+
+
 @dataclass(frozen=True)
 class _Scores:
     """Predictions of every source from the others, and what they amount to."""
@@ -272,7 +284,8 @@ class _Taught:
         every = range(len(self.described))
         if len(self.described) < 2:
             return fit_kernel(self.blocks(every), self.observed(every)), _Scores((), 1.0, 0.0)
-        scored = [(kernel, self.scores(kernel)) for kernel in _short_kernels()]
+        kernels = [*_short_kernels(), *_pair_kernels()]
+        scored = [(kernel, self.scores(kernel)) for kernel in kernels]
         return max(scored, key=lambda pair: pair[1].log_density)
 
     def scores(self, kernel: Kernel) -> _Scores:

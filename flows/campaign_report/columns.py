@@ -81,10 +81,10 @@ class Columns:
             "report": int(bool(results) and (run / "report.html").is_file()),
             "wall": short(first.get("wall_s")),
             "ref_s": short(first.get("reference_s")),
-            "labels": first.get("labels", 0),
+            "labels": first["labels"] if first else labels_so_far(self.folder, unit),
             "stopped": self.stopped(first.get("stopped_because", "")),
             "warned": int(any(r["warnings"] for r in results)),
-            "mae": surrogate_error(self.folder, unit) if first.get("rounds") else None,
+            "mae": None if unit.is_classical else surrogate_error(self.folder, unit),
         }
         for name, value in values.items():
             self.units[name].append(value)
@@ -112,6 +112,16 @@ class Columns:
             entry = self._warnings.setdefault(kind, {"example": warning, "units": []})
             if number not in entry["units"][-1:]:
                 entry["units"].append(number)
+
+
+def labels_so_far(folder: CampaignFolder, unit: Unit) -> int:
+    """Return the labels of a unit that has no answer yet, as in the middle of a screen."""
+    import pyarrow.parquet as pq
+
+    if unit.is_classical:
+        return 0
+    files = (folder.runs / unit.id / "labels").glob("*.parquet")
+    return sum(pq.read_metadata(path).num_rows for path in files)
 
 
 def surrogate_error(folder: CampaignFolder, unit: Unit) -> float | None:

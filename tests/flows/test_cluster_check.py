@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from data.errors import SettingsError, WidomillError
-from flows import cli
+from flows import cli, pool_queue
 from flows.cluster_check import check_cluster, describe
 from flows.cluster_file import read_pools
+from flows.pools import open_pools
 
 EXAMPLES = Path(__file__).parents[2] / "flows" / "clusters"
 
@@ -95,6 +97,34 @@ def test_a_job_that_never_starts_is_told_in_time(
     with pytest.raises(WidomillError, match=r"answered within 2 s.*still waits.*`squeue`"):
         checked(EXAMPLES / "slurm.yaml", tmp_path, timeout_s=2.0)
     assert set((tmp_path / "gone").read_text().split()) == {"7"}  # its job is not left behind
+
+
+def test_a_job_that_ended_before_its_worker_came_is_submitted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("dask_jobqueue")
+    monkeypatch.setattr(pool_queue, "LISTED_SECONDS", 0.1)
+    count = f"{tmp_path}/count"
+    commands = {
+        "sbatch": f"echo x >> {count}; echo Submitted batch job $(wc -l < {count})",
+        "squeue": f"test $(wc -l < {count}) -lt 2 || echo 2",  # the second stays, unlike the first
+        "scancel": f"echo $1 >> {tmp_path}/gone",
+    }
+    for name, said in commands.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{said}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.chdir(tmp_path)
+    cluster = {"kind": "slurm", "memory": "1GB", "walltime": "00:10:00", "workers": 1}
+    with open_pools(cluster, 1):
+        for _ in range(300):
+            if Path(count).exists() and len(Path(count).read_text().split()) == 2:
+                break
+            time.sleep(0.1)
+        time.sleep(5.0)
+    assert len(Path(count).read_text().split()) == 2
+    assert "job 1 ended before its worker came" in caplog.text
+    assert (tmp_path / "gone").read_text().split()[-1] == "2"
 
 
 def test_what_a_file_means_is_said_in_words() -> None:

@@ -220,7 +220,7 @@ BAD = {
     "workers: 2\n": r"kind: .*kind is one of local",
     "": "expected a YAML mapping",
     "[1, 2]\n": "expected a YAML mapping",
-    "kind: [local\n": "not valid YAML: .*line 2",
+    "kind: [local\n": "line 2.*not valid YAML",
     "kind: local\nworker: 2\n": "worker: there is no such field here",
     "kind: local\nworkers: 0\n": "workers: .*greater than or equal to 1, found 0",
     "kind: local\nworkers: many\n": "workers: .*valid integer.*found 'many'",
@@ -228,11 +228,16 @@ BAD = {
     "kind: scheduler\n": "address: this field is required and missing",
     "kind: scheduler\naddress: login1\n": "address: .*pattern.*found 'login1'",
     "kind: slurm\nwalltime: '1:00'\n": "memory: this field is required and missing",
-    "kind: slurm\nmemory: 4GB\nwalltime: 1:00:00\n": "walltime: .*found 3600; put it in quotes",
+    "kind: slurm\nmemory: 4GB\nwalltime: 3600\n": "walltime: .*found 3600; put it in quotes",
     "kind: pbs\nmemory: 4GB\nwalltime: '1:00'\nadapt: {maximum: 0}\n": "adapt.maximum: .*found 0",
     "kind: lsf\nmemory: 4GB\nwalltime: '1:00'\noptions: {cores: 4}\n": "options: .*field `cores`",
     "kind: local\ncluster: !!python/object/apply:os.getcwd []\n": "not valid YAML",
 }
+
+
+def test_a_time_without_quotes_is_a_time(tmp_path: Path) -> None:
+    path = written(tmp_path, "kind: slurm\nmemory: 4GB\nwalltime: 01:30:00\n")
+    assert read_pools(path).general.wall_seconds() == 5400
 
 
 @pytest.mark.parametrize(("text", "message"), BAD.items(), ids=range(len(BAD)))

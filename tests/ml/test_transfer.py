@@ -12,7 +12,7 @@ from ml.graphs import GuestSites, HostArrays, host_images
 from ml.many_hosts import Lesson, train_encoders
 from ml.surrogate import Surrogate
 from ml.training import LabelSet, above_prior, fit_surrogate, pretrain_encoders
-from ml.transfer import Source, SourceModel, train_source_model
+from ml.transfer import PAIR_LENGTH, Source, SourceModel, train_source_model
 
 TEMPERATURE_K = 298.15
 GUEST = GuestSites(("C", "O", "O"), np.array([[0.0, 0, 0], [0, 0, 1.16], [0, 0, -1.16]]))
@@ -107,6 +107,16 @@ def test_each_source_is_predicted_from_the_others() -> None:
     )
     alone = train_source_model(sources[:1], GUEST, **options)[1]
     assert np.isnan(alone[0].error_kj_per_mol)
+
+
+def test_pair_potentials_that_all_hosts_share_are_recognised() -> None:
+    """The corrections are sums over pairs: few labels elsewhere then say nearly everything."""
+    sources = tuple(source_of(seed, 20) for seed in (1, 2, 3, 4))
+    options = {"temperature_k": TEMPERATURE_K, "seed": 5, "members": 1, "steps": 60}
+    trained, found = train_source_model(sources, GUEST, **options)
+    assert trained.head.kernel.lengths[0] == PAIR_LENGTH
+    for one in found:
+        assert one.error_kj_per_mol < 0.15 * one.raw_kj_per_mol
 
 
 def test_a_model_comes_back_as_it_was(model, target, tmp_path: Path) -> None:
