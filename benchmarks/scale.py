@@ -111,7 +111,7 @@ def speed_ups(processes: bool, workers: int, sleeps_s: Sequence[float]) -> list[
         processes=processes,
         protocol="tcp",
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         memory_limit=None,
         silence_logs=logging.CRITICAL,
     ) as cluster:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.cluster_file import AnyCluster, BatchQueue, ExistingScheduler, LocalCluster, Threads
 from flows.pool_queue import Demand, open_queue
-from flows.runners import check_scheduler, local_arguments
+from flows.runners import ANY_FREE_PORT, check_scheduler, local_arguments
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -104,7 +104,7 @@ def _local(cluster: LocalCluster | Threads, count: int) -> Any:
         n_workers=1,
         threads_per_worker=count,
         processes=False,
-        dashboard_address=None,
+        dashboard_address=ANY_FREE_PORT,
         memory_limit=None,
         silence_logs=logging.CRITICAL,
         resources=cluster.resources or None,

@@ -57,7 +57,7 @@ _ANSWER_SECONDS = 10.0
 JOB_FOLDER = "widomill-jobs"
 """Where the output of batch jobs goes, below the folder they are submitted from."""
 # None would not do: Dask then takes port 8787, and complains where another run has it.
-_ANY_FREE_PORT = "127.0.0.1:0"
+ANY_FREE_PORT = "127.0.0.1:0"
 _SHORTEST_NOTICE_SECONDS, _LONGEST_NOTICE_SECONDS = 60.0, 600.0
 
 
@@ -128,7 +128,7 @@ def local_arguments(cluster: LocalCluster, workers: int) -> dict[str, Any]:
         "threads_per_worker": 1,
         "processes": True,
         "host": "127.0.0.1",
-        "dashboard_address": cluster.dashboard or _ANY_FREE_PORT,
+        "dashboard_address": cluster.dashboard or ANY_FREE_PORT,
         "worker_dashboard_address": None,
         "memory_limit": cluster.memory_limit,
         # A worker that dies is reported from here; its own last words are only noise.
@@ -218,7 +218,7 @@ def batch_queue_arguments(cluster: BatchQueue, workers: int) -> dict[str, Any]:
         **cluster.options,
         "worker_extra_args": _worker_arguments(cluster),
         "scheduler_options": {
-            "dashboard_address": _ANY_FREE_PORT,
+            "dashboard_address": ANY_FREE_PORT,
             **cluster.options.get("scheduler_options", {}),
         },
     }

@@ -38,7 +38,7 @@ options: {{scheduler_options: {{host: 127.0.0.1}}, log_directory: {folder}/jobs}
 """
 CAMPAIGN = """\
 name: on-slurm
-hosts: [CALF-20, SOD]
+hosts: [CALF-20, CAXVII]
 guests: [CO2]
 temperatures_k: [298.15]
 classical: {{target_error: 0.02, insertions: 500000}}
@@ -127,7 +127,7 @@ def campaign(folder: Path, environment: Mapping[str, str]) -> None:
     ]
     for row in results:
         value, error = row["henry_mol_per_kg_pa"], row["henry_relative_standard_error"]
-        print(f"{row['host']:9} {row['guest']} {row['reference']:20} {value:.4g} {error:.2%}")
+        print(f"{row['host']:9} {row['guest']} {row['reference']:20} {value:.4g} +- {error:.2%}")
     assert len(results) == 3
     wait_for(lambda: count_running(environment) == 0, None, "the jobs to end with the campaign")
     show("squeue, at the end", squeue("all"), environment)

@@ -55,7 +55,7 @@ def test_a_scheduler_without_the_worker_asked_for_is_told_in_time(tmp_path: Path
     from distributed import LocalCluster
 
     options = {"n_workers": 1, "processes": False, "protocol": "tcp", "host": "127.0.0.1"}
-    with LocalCluster(dashboard_address=None, **options) as cluster:
+    with LocalCluster(dashboard_address="127.0.0.1:0", **options) as cluster:
         address = cluster.scheduler_address
         file = tmp_path / "cluster.yaml"
         file.write_text(f"kind: scheduler\naddress: {address}\nresources: {{GPU: 1}}\n")

@@ -226,7 +226,7 @@ def test_reference_calls_ask_for_what_their_worker_has(tmp_path: Path) -> None:
         "plain": {"cls": Worker, "options": {"nthreads": 1}},
         "gpu": {"cls": Worker, "options": {"nthreads": 1, "resources": {"GPU": 1}}},
     }
-    options = {"dashboard_address": None, "protocol": "tcp", "host": "127.0.0.1"}
+    options = {"dashboard_address": "127.0.0.1:0", "protocol": "tcp", "host": "127.0.0.1"}
     scheduler = {"cls": Scheduler, "options": options}
     with SpecCluster(workers=spec, scheduler=scheduler) as cluster:
         address = cluster.scheduler_address
