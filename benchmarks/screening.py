@@ -44,12 +44,11 @@ RESULTS = Path(__file__).parent / "results" / "screening"
 TOP = 10
 MOST_LABELS, MOST_ROUNDS, FIRST_LABELS = 150, 12, 8
 """Of one host: schedule of its run, with the first lot of a screen."""
-EQUAL = (4, 8, 16, 24)
-"""Labels of each host in an equal split."""
 SPAN = np.unique(np.round(np.geomspace(40, 20_000, 120)))
 GOALS = (0.8, 0.9, 0.95)
 STOPS = (0.8, 0.9, 0.95)
 EVERY = 3
+EQUAL_BUDGET = 7000.0
 THINNED = 2
 """A replay takes every other insertion of a table."""
 OURS = "ours (top-two)"
@@ -78,12 +77,13 @@ SETS = (
     HostSet("CO2", Levels(), 0, 2500.0),
 )
 WAYS: dict[str, Policy] = {
+    "equal split": equal_split,
     "greedy": greedy,
     "greedy top 10": greedy_top,
     "halving": halving,
     "plain Thompson": Thompson("plain"),
     OURS: Thompson("top-two"),
-    "ours, half-life 200": Thompson("top-two", half_life_lots=200.0),
+    "ours, half-life 100": Thompson("top-two", half_life_lots=100.0),
 }
 
 
@@ -129,8 +129,8 @@ def main() -> int:
     for seed in range(arguments.seeds):
         for one in sets:
             path = arguments.cache / f"{one.name.replace(' ', '-')}-{arguments.hosts}-{seed}.json"
-            seeds[one.name].append(_replayed(path, one, hosts[one.name], seed))
-        print(f"seed {seed}", flush=True)
+            if path.exists() or not arguments.kept:
+                seeds[one.name].append(_replayed(path, one, hosts[one.name], seed))
     results = [summary(one, hosts[one.name], seeds[one.name]) for one in sets]
     for result in results:
         print("\n".join(as_rows(result)), flush=True)
@@ -145,12 +145,10 @@ class Seed:
 
     Attributes:
         curves: of each way, (labels, recall, expected share) at each step.
-        equal: (labels, recall) of each of EQUAL.
         curse: mean relative errors of own estimates at the end, by how hosts were selected.
     """
 
     curves: dict[str, list[tuple[float, float, float]]]
-    equal: list[tuple[float, float]]
     curse: dict[str, float]
 
 
@@ -172,20 +170,20 @@ def replay(one: HostSet, hosts: Sequence[HostTable], seed: int) -> Seed:
     curves, curse = {}, {}
     for number, (way, policy) in enumerate(WAYS.items()):
         campaign = Campaign(classical, truth, courses, TOP)
-        policy(campaign, one.budget, np.random.default_rng([seed, number, 77]))
+        # An equal split begins to tell hosts apart when the others have long done so.
+        budget = EQUAL_BUDGET if way == "equal split" else one.budget
+        policy(campaign, budget, np.random.default_rng([seed, number, 77]))
         curves[way] = campaign.curve
         if way == OURS:
             curse = _curse(campaign)
-    equal = [_equal(hosts, classical, truth, seed, each) for each in EQUAL]
-    return Seed(curves, equal, curse)
+    return Seed(curves, curse)
 
 
 def summary(one: HostSet, hosts: Sequence[HostTable], seeds: Sequence[Seed]) -> dict[str, Any]:
     """Return what the replays of a set say, as plain content."""
     classical = np.array([t.ln_henry("baseline") for t in hosts])
     truth = np.array([t.ln_henry("reference") for t in hosts])
-    curves = [_equal_curve(np.array([found.equal for found in seeds]))]
-    curves += [_curve(way, [found.curves[way] for found in seeds]) for way in WAYS]
+    curves = [_curve(way, [found.curves[way] for found in seeds]) for way in seeds[0].curves]
     shift = truth - classical
     return {
         "set": one.name,
@@ -210,31 +208,6 @@ def summary(one: HostSet, hosts: Sequence[HostTable], seeds: Sequence[Seed]) -> 
 
 def _each(hosts: Sequence[HostTable]) -> list[tuple[int, HostTable]]:
     return list(enumerate(hosts))
-
-
-def _equal(
-    hosts: Sequence[HostTable], classical: np.ndarray, truth: np.ndarray, seed: int, each: int
-) -> tuple[float, float]:
-    """Return labels and recall of an equal split, by runs whose schedule has that budget."""
-    schedule = Schedule(each, MOST_ROUNDS)
-    courses: list[Course] = [
-        Course(t, schedule, np.random.default_rng([seed, k, each])) for k, t in _each(hosts)
-    ]
-    campaign = Campaign(classical, truth, courses, TOP)
-    equal_split(campaign, 0.0, np.random.default_rng(0))
-    return campaign.curve[-1][:2]
-
-
-def _equal_curve(found: np.ndarray) -> Curve:
-    labels, recall = found[:, :, 0].mean(axis=0), found[:, :, 1]
-    mean = recall.mean(axis=0)
-    return Curve(
-        "equal split",
-        labels.tolist(),
-        mean.tolist(),
-        (recall.std(axis=0) / np.sqrt(len(recall))).tolist(),
-        [_reached(labels, mean, goal) for goal in GOALS],
-    )
 
 
 def _curve(way: str, curves: Sequence[list[tuple[float, float, float]]]) -> Curve:
@@ -341,8 +314,6 @@ def _at(curve: dict[str, Any], labels: float) -> str:
     where = np.array(curve["labels"])
     if labels < where[0] or labels > where[-1] * 1.02:
         return ""
-    if curve["way"] == "equal split":
-        return f"{np.interp(labels, where, curve['recall']):.2f}"
     k = int(np.searchsorted(where, labels * 1.02, side="right")) - 1
     return f"{curve['recall'][k]:.2f} +- {curve['error'][k]:.2f}"
 
@@ -367,6 +338,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--hosts", type=int, default=240, help="of each set")
     parser.add_argument("--most-atoms", type=int, default=70)
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--kept", action="store_true", help="of replays that are kept alone")
     parser.add_argument("--out", default=str(RESULTS), help="folder; empty: store nothing")
     return parser.parse_args()
 

@@ -35,8 +35,6 @@ def draw(results: Sequence[dict[str, Any]], heavy: str, path: Path) -> None:
                 recall[kept],
                 lw=2.4 if ours else 1.2,
                 zorder=3 if ours else 2,
-                marker="o" if curve["way"] == "equal split" else None,
-                ms=4,
                 label=curve["way"],
             )
             axis.fill_between(
@@ -48,7 +46,7 @@ def draw(results: Sequence[dict[str, Any]], heavy: str, path: Path) -> None:
                 lw=0,
             )
         axis.set_xscale("log")
-        axis.set_xlim(40, 6000)
+        axis.set_xlim(40, 7500)
         axis.set_title(f"{result['set']}, {result['hosts']} hosts", fontsize=10)
         axis.set_xlabel("labels paid")
         axis.grid(alpha=0.3)

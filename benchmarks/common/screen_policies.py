@@ -14,7 +14,7 @@ import numpy as np
 from chem.screening.choice import Rule, choose
 from chem.screening.decay import decayed
 from chem.screening.evidence import Evidence
-from chem.screening.posterior import Beliefs, believe
+from chem.screening.posterior import believe
 from chem.screening.prior import learn_shift
 from chem.screening.top import top_k
 from common.screen_runs import Course
@@ -99,11 +99,12 @@ Policy = Callable[[Campaign, float, np.random.Generator], None]
 
 
 def equal_split(campaign: Campaign, budget: float, rng: np.random.Generator) -> None:
-    """Every host its whole course: the budget is in the schedule."""
-    for host in range(len(campaign.classical)):
-        while campaign.open[host]:
-            campaign.give(host)
+    """The same number of lots to every host, one after the other."""
     campaign.record()
+    while campaign.spent < budget and campaign.open.any():
+        for host in np.flatnonzero(campaign.open):
+            campaign.give(int(host))
+        campaign.record()
 
 
 def greedy(campaign: Campaign, budget: float, rng: np.random.Generator) -> None:
@@ -151,33 +152,26 @@ class Thompson:
         batch: lots under way at once.
         half_life_lots: of estimates.
         draws: from the beliefs, for each batch.
-        every: batches between two readings of the curve.
     """
 
     rule: Rule = "top-two"
     batch: int = 8
     half_life_lots: float = np.inf
-    draws: int = 120
-    every: int = 2
+    draws: int = 150
 
     def __call__(self, campaign: Campaign, budget: float, rng: np.random.Generator) -> None:
         """Spend the budget."""
-        campaign.record()
-        turn = 0
-        while campaign.spent < budget and campaign.open.any():
-            beliefs = self._beliefs(campaign)
+        while True:
+            evidence = campaign.evidence()
+            beliefs = believe(evidence)
             utility = beliefs.sample(rng, self.draws)
+            share = top_k(utility, campaign.top_k).share
+            campaign.note(np.argsort(-beliefs.mean), share)
+            if campaign.spent >= budget or not campaign.open.any():
+                return
+            if np.isfinite(self.half_life_lots):
+                age = campaign.given - campaign.last
+                faded = decayed(evidence, age, self.half_life_lots)
+                utility = believe(faded, learn_shift(evidence)).sample(rng, self.draws)
             for pick in choose(utility, campaign.top_k, self.batch, campaign.open, rng, self.rule):
                 campaign.give(pick.host)
-            turn += 1
-            if turn % self.every == 0:
-                now = believe(campaign.evidence())
-                share = top_k(now.sample(rng, 300), campaign.top_k).share
-                campaign.note(np.argsort(-now.mean), share)
-
-    def _beliefs(self, campaign: Campaign) -> Beliefs:
-        evidence = campaign.evidence()
-        shift = learn_shift(evidence)
-        if np.isfinite(self.half_life_lots):
-            evidence = decayed(evidence, campaign.given - campaign.last, self.half_life_lots)
-        return believe(evidence, shift)

@@ -95,7 +95,7 @@ class Course:
 def _round(run: Course) -> Combined:
     table, number = run.table, len(run.rounds) + 1
     mean, sd = _surrogate(run)
-    energy = cautious_energy(mean, sd, table.temperature_k) if run.rounds else mean
+    energy = cautious_energy(mean, sd, table.temperature_k) if run.labels else mean
     density = _density(run, energy)
     free = run.rng.binomial(DRAWN, density.sum())
     rows = run.rng.choice(len(density), free, p=density / density.sum())
@@ -143,7 +143,7 @@ def _surrogate(run: Course) -> tuple[np.ndarray, np.ndarray]:
     """Return (n,) energies and their standard deviations from the labels so far, kJ/mol."""
     table = run.table
     base = table.baseline_kj_per_mol
-    if not run.rows:
+    if not run.labels:
         return base, np.full(len(base), FIRST_SD)
     rows = np.concatenate(run.rows)
     delta = table.reference_kj_per_mol[rows] - base[rows]

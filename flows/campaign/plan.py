@@ -12,6 +12,7 @@ from data.errors import WidomillError
 from flows.campaign.costs import Cost, known_costs, remember_cost
 from flows.campaign.folder import CampaignFolder, State
 from flows.campaign.read import Campaign
+from flows.campaign.screen_settings import ScreenPart
 from flows.campaign.units import CLASSICAL, Unit, units_of
 
 TRIAL_INSERTIONS = 20_000
@@ -95,21 +96,44 @@ def make_plan(campaign: Campaign, workers: int | None = None) -> Plan:
         settings.temperatures_k,
         workers or settings.workers,
         tuple(
-            _level(level, [u for u in units if u.level == level], states, costs.get(level))
+            _level(
+                level,
+                [u for u in units if u.level == level],
+                states,
+                costs.get(level),
+                _screen_of(campaign, level),
+            )
             for level in levels
         ),
     )
 
 
+def _screen_of(campaign: Campaign, level: str) -> ScreenPart | None:
+    """Return the screen that spends its labels at a level, if there is one."""
+    settings = campaign.settings
+    screen = settings.screen
+    if screen is None or level != (screen.level or settings.references[0].level):
+        return None
+    return screen
+
+
 def _level(
-    level: str, units: list[Unit], states: Mapping[str, State], cost: Cost | None
+    level: str,
+    units: list[Unit],
+    states: Mapping[str, State],
+    cost: Cost | None,
+    screen: ScreenPart | None,
 ) -> LevelPlan:
     left = [u for u in units if states[u.id] in ("waiting", "running")]
     labels = 0 if level == CLASSICAL else sum(u.settings.max_labels for u in left)
+    runs = len(left)
+    if screen is not None:
+        labels = min(labels, screen.budget_labels)
+        runs = min(runs, max(1, labels // screen.first_labels))
     high = low = None
     if cost is not None:
-        high = len(left) * cost.unit_high_s + labels * cost.label_s
-        low = len(left) * cost.unit_low_s + 0.5 * labels * cost.label_s
+        high = runs * cost.unit_high_s + labels * cost.label_s
+        low = runs * cost.unit_low_s + 0.5 * labels * cost.label_s
     counts = Counter(states[u.id] for u in units)
     return LevelPlan(level, len(units), counts, labels, cost, high, low)
 

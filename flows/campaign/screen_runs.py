@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from data.errors import CampaignStopped, DeadWorkerError, TransientError
 from data.store import read_rows
@@ -17,6 +19,8 @@ from flows.campaign.work import write_unit_report
 from flows.console import SilentReporter
 from flows.executors import Executor
 from flows.run import ReferenceRun, open_reference_run
+
+Result = TypeVar("Result")
 
 
 class Runs:
@@ -41,7 +45,7 @@ class Runs:
         """
         self._engine.live.begin(unit, labels_before)
         try:
-            run = self._rounds(unit, number)
+            run = self._shown(unit, f"round:{number}", lambda: self._rounds(unit, number))
         finally:
             self._engine.live.wait(unit)
         return _found(unit, run, temperature_k, labels_before)
@@ -58,19 +62,25 @@ class Runs:
         live = self._engine.live
         live.begin(unit, labels)
         try:
-            run = self._rounds(unit, number)
-            _, _, executor = self._open.pop(unit.id)
-            results = run.finish(run.outcome.stopped_because or because)
-            folder = str(unit.settings.out)
-            executor.call(
-                write_unit_report, folder, kind="train", run_name=f"{unit.host_id} report"
-            )
-            remember_cost(unit, results[0])
-            self._engine.view.unit_finished(unit, self._engine.folder.unit_results(unit), executor)
+            self._shown(unit, "closing", lambda: self._finish(unit, number, because))
             live.finish(unit)
         except BaseException:
             live.wait(unit)
             raise
+
+    def _finish(self, unit: Unit, number: int, because: str) -> None:
+        run = self._rounds(unit, number)
+        _, _, executor = self._open.pop(unit.id)
+        results = run.finish(run.outcome.stopped_because or because)
+        folder = str(unit.settings.out)
+        executor.call(write_unit_report, folder, kind="train", run_name=f"{unit.host_id} report")
+        remember_cost(unit, results[0])
+        self._engine.view.unit_finished(unit, self._engine.folder.unit_results(unit), executor)
+
+    def _shown(self, unit: Unit, tag: str, work: Callable[[], Result]) -> Result:
+        """Do work of a unit as a run of its own in the UI."""
+        tags = [*self._engine.tags(unit), f"level:{unit.level}", tag]
+        return self._engine.view.subflow(work, name=unit.title, tags=tags)
 
     def _rounds(self, unit: Unit, number: int) -> ReferenceRun:
         """Return a run after a round; one that a lost worker broke is opened again."""

@@ -103,10 +103,10 @@ class ScreenPart(_Part):
         default=4, ge=1, le=1000, description="hosts labelled at the same time, decided together"
     )
     half_life_lots: float | None = Field(
-        default=None,
+        default=500.0,
         ge=1.0,
         le=1e6,
-        description="lots after which an estimate counts half for the choice; default: never",
+        description="lots after which an estimate counts half for the choice of lots; null: never",
     )
 
 
