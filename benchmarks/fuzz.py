@@ -6,8 +6,8 @@
 Every input is read in a process of its own pool, under a time and a memory limit. An outcome is
 good when it is an error of our own that names the file, or a record that is sound
 (tests/dirty/judge.py says what that means); a case of the corpus with only one right outcome must
-have that one. The mutations are random changes of valid files, by a seed. Prints the table by
-kind and every finding; the exit status is 1 where there is any.
+have that one. The mutations are random changes of valid files, by a seed; Parquet files have one
+bit turned over. Prints the table by kind and every finding; exits with 1 where there is any.
 """
 
 from __future__ import annotations
@@ -109,6 +109,7 @@ def _inputs(folder: Path, arguments: argparse.Namespace) -> Iterator[Input]:
     """Write and yield the inputs one by one."""
     import make
     import mutate
+    import tables
     import valid
 
     def wanted(kind: str) -> bool:
@@ -121,6 +122,12 @@ def _inputs(folder: Path, arguments: argparse.Namespace) -> Iterator[Input]:
                 place.mkdir(exist_ok=True)
                 path = case.write(place)
                 yield Input(case.kind, case.name, str(path), case.must, case.large)
+    for number in range(arguments.mutations // 5 if wanted("parquet") else 0):
+        place = folder / "flipped"
+        place.mkdir(exist_ok=True)
+        path = place / "dirty.parquet"
+        path.write_bytes(tables.flipped(tables.sound_parquet(), 1000 + number))
+        yield Input("parquet", f"bit {number} turned over", str(path), None, False)
     sources = [one for one in valid.sources() if wanted(one[0])]
     for number in range(arguments.mutations if sources else 0):
         kind, suffix, text = sources[number % len(sources)]

@@ -125,7 +125,8 @@ def _read(path: Path, names: list[str] | None) -> pa.Table:
 
     try:
         table = pq.read_table(path, columns=names, page_checksum_verification=True)
-    except (OSError, pa.ArrowException) as error:
+        _ = table.column_names  # decoded here: the footer has no checksum
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise RunFolderError(
             f"Cannot read {path}: {' '.join(str(error).split())}. `widomill doctor` on the folder "
             "sets damaged files aside; running the command that made it again redoes them."

@@ -117,7 +117,7 @@ def _rows(entry: HostList, table: Path) -> Iterator[tuple[object, object]]:
 
     try:
         if table.suffix.lower() == ".parquet":
-            content = pq.read_table(table)
+            content = pq.read_table(table, page_checksum_verification=True)
         else:
             content = pa_csv.read_csv(table)
         _ = content.column_names  # decoded here: a file of another encoding fails

@@ -34,4 +34,7 @@ def with_error(value: float | None, error: float | None) -> str:
     """Return a value with its standard error, or alone, or nothing."""
     if value is None or not math.isfinite(value):
         return ""
-    return f"{value:.1f}" + (f" ± {error:.1f}" if error is not None else "")
+    if error is None or not math.isfinite(error):
+        return f"{value:.1f}"
+    digits = 1 if error >= 0.1 else 2
+    return f"{value:.{digits}f} ± {error:.{digits}f}"

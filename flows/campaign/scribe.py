@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("widomill.page")
 
 POLL_S = 4.0
-AWAY_S = 5.0
+AWAY_S, BUSY_S = 5.0, 0.5
 REQUEST_S = 60.0
 MOST_WAITING = 20_000
 """Messages kept for a server that is away; beyond that only artifacts are."""
@@ -58,7 +58,7 @@ class Scribe:
         self._waiting: deque[str | Message] = deque()
         self._latest: dict[str, Message] = {}
         self._dropped = 0
-        self._refusals = 0
+        self._refusals = self._missed = 0
         self._refused: set[str] = set()
         self._wake = threading.Condition()
         self._closing = False
@@ -130,7 +130,7 @@ class Scribe:
                 self._latest[entry] = message
             self._waiting.appendleft(entry)
             if not self._closing:
-                self._wake.wait(AWAY_S)
+                self._wake.wait(AWAY_S if self.away else BUSY_S)
 
     def _attempt(self, message: Message, client: SyncPrefectClient) -> bool:
         """Send a message; return False where the server is away and it has to wait."""
@@ -139,7 +139,8 @@ class Scribe:
         try:
             message(client)
         except httpx.TransportError as error:
-            if not self.away:
+            self._missed += 1  # once may be a connection that was idle for too long
+            if not self.away and self._missed > 1:
                 self.away = True
                 logger.warning(
                     "The Prefect server at %s does not answer (%s). The campaign goes on and its "
@@ -156,7 +157,7 @@ class Scribe:
             if what not in self._refused:
                 self._refused.add(what)
                 logger.warning("The Prefect server refused a part of the page: %s", what)
-        self._refusals = 0
+        self._refusals = self._missed = 0
         if self.away:
             self.away = False
             logger.warning("The Prefect server answers again.")

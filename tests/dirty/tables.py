@@ -62,36 +62,41 @@ def host_lists() -> dict[str, tuple[str, str | None]]:
     }
 
 
+def sound_parquet() -> bytes:
+    """Return a table as the program writes it, with checksums of its pages."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {
+        "id": [f"h{i}" for i in range(300)],
+        "path": [f"{i}.cif" for i in range(300)],
+        "value": [0.5 * i for i in range(300)],
+    }
+    stream = io.BytesIO()
+    pq.write_table(pa.table(columns), stream, compression="zstd", write_page_checksum=True)
+    return stream.getvalue()
+
+
+def flipped(good: bytes, seed: int) -> bytes:
+    """Return a file with one bit turned over."""
+    rng = np.random.default_rng(seed)
+    content = bytearray(good)
+    content[int(rng.integers(len(content)))] ^= 1 << int(rng.integers(8))
+    return bytes(content)
+
+
 def parquets() -> dict[str, Callable[[], bytes]]:
     """Return makers of damaged Parquet files."""
-
-    def good() -> bytes:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        table = pa.table(
-            {"id": [f"h{i}" for i in range(500)], "path": [f"{i}.cif" for i in range(500)]}
-        )
-        stream = io.BytesIO()
-        pq.write_table(table, stream, compression="zstd")
-        return stream.getvalue()
-
-    def flipped(seed: int) -> bytes:
-        content = bytearray(good())
-        rng = np.random.default_rng(seed)
-        for place in rng.integers(4, len(content) - 8, 12):
-            content[place] ^= 1 << int(rng.integers(8))
-        return bytes(content)
-
+    good = sound_parquet()
     found: dict[str, Callable[[], bytes]] = {
         "empty": lambda: b"",
         "text": lambda: b"id,path\na,a.cif\n",
-        "head only": lambda: good()[:4],
-        "half": lambda: good()[: len(good()) // 2],
-        "one byte short": lambda: good()[:-1],
-        "no footer": lambda: good()[:-8] + bytes(4) + b"PAR1",
-        "huge footer": lambda: good()[:-8] + b"\xff\xff\xff\x7f" + b"PAR1",
+        "head only": lambda: good[:4],
+        "half": lambda: good[: len(good) // 2],
+        "one byte short": lambda: good[:-1],
+        "no footer": lambda: good[:-8] + bytes(4) + b"PAR1",
+        "huge footer": lambda: good[:-8] + b"\xff\xff\xff\x7f" + b"PAR1",
         "noise between magic": lambda: b"PAR1" + bytes(range(256)) * 4 + b"\x00\x02\x00\x00PAR1",
     }
-    found |= {f"maybe flipped {seed}": lambda seed=seed: flipped(seed) for seed in range(10)}
+    found |= {f"maybe flipped {seed}": lambda seed=seed: flipped(good, seed) for seed in range(100)}
     return found

@@ -260,14 +260,16 @@ def own_server(home: Path, empty_database: Path) -> Iterator[Any]:
     home.mkdir()
     (home / "prefect.db").write_bytes(empty_database.read_bytes())
     before = os.environ.pop("PREFECT_API_URL", None)
-    server = PrefectServer(home, port=_free_port("127.0.0.1"))
     try:
         with temporary_settings(restore_defaults={PREFECT_API_URL}):
-            server.start()
-            server.wait()
-            yield server
+            server = PrefectServer(home, port=_free_port("127.0.0.1"), start_timeout_s=600.0)
+            try:
+                server.start()
+                server.wait()
+                yield server
+            finally:
+                server.stop()
     finally:
-        server.stop()
         if before is not None:
             os.environ["PREFECT_API_URL"] = before
 
