@@ -26,6 +26,14 @@ from flows.campaign.units import units_of
 pytestmark = pytest.mark.server
 
 
+@pytest.fixture(autouse=True)
+def _logging_is_set_up() -> None:
+    """Prefect replaces the handlers of the root logger once; not in the middle of a test."""
+    from prefect.logging.configuration import setup_logging
+
+    setup_logging()
+
+
 def finished_campaign(folder: Path) -> Campaign:
     """Return a campaign of one unit that has its answer already."""
     settings = CampaignSettings(name="over", out=str(folder), hosts=["SOD"], guests=["CH4"])

@@ -30,6 +30,14 @@ HOSTILE = "<img src=x onerror=alert(1)> [click](javascript:alert(2)) | a `b`"
 KELVIN = 298.15
 
 
+@pytest.fixture(autouse=True)
+def _logging_is_set_up() -> None:
+    """Prefect replaces the handlers of the root logger once; not in the middle of a test."""
+    from prefect.logging.configuration import setup_logging
+
+    setup_logging()
+
+
 def small(folder: Path) -> Campaign:
     settings = CampaignSettings(
         name="pages",
