@@ -190,8 +190,8 @@ def _lattice_from_parameters(cell: list[float], origin: str) -> np.ndarray:
     cosines = [0.0 if angle == 90.0 else float(np.cos(np.radians(angle))) for angle in angles]
     alpha, beta, gamma = cosines
     sine = float(np.sqrt(1.0 - gamma**2))
-    y = (alpha - beta * gamma) / sine
-    height2 = 1.0 - beta**2 - y**2
+    y = (alpha - beta * gamma) / sine if sine else 0.0
+    height2 = 1.0 - beta**2 - y**2 if sine else 0.0
     if height2 <= FLAT:
         raise StructureError(
             f"{origin}: the cell {shown} has zero volume: its three vectors lie in a plane. "

@@ -85,7 +85,7 @@ def dask_run(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Shar
         with pytest.raises(SettingsError, match="item 3 is wrong") as caught:
             executor.map(
                 fail_at_three,
-                draws(base, "fail", 60, pause_s=0.02),
+                draws(base, "fail", 60, pause_s=0.2),
                 kind="labels",
                 run_names=[f"fail {number}" for number in range(60)],
             )
