@@ -129,7 +129,7 @@ class Head:
     def predict(self, blocks: tuple[Block, ...]) -> tuple[Tensor, Tensor]:
         """Return the posterior mean and standard deviation (b,), kJ/mol."""
         columns, prior = [], torch.zeros(())
-        for block, centres, amplitude, length in self.components(blocks):
+        for block, centres, amplitude, length in self._components(blocks):
             columns.append(cross(block, centres, length))
             prior = prior.to(columns[-1]) + amplitude**2 * prior_variance(block, length)
         features = torch.cat(columns, dim=1)
@@ -140,7 +140,7 @@ class Head:
         """Return (b, 6) derivatives of the mean along the rigid-body directions, kJ/mol."""
         columns = [
             cross_slopes(block, centres, length)
-            for block, centres, _, length in self.components(blocks)
+            for block, centres, _, length in self._components(blocks)
         ]
         return torch.cat(columns, dim=2) @ self.weights
 
@@ -149,10 +149,9 @@ class Head:
         centres = tuple(tuple(p.to(device) for p in part) for part in self.centres)
         return Head(self.kernel, centres, self.weights.to(device), self.root.to(device))
 
-    def components(
+    def _components(
         self, blocks: tuple[Block, ...]
     ) -> list[tuple[Block, tuple[Tensor, ...], float, float]]:
-        """Return descriptors, inducing points, amplitude and length of each component."""
         return list(
             zip(blocks, self.centres, self.kernel.amplitudes, self.kernel.lengths, strict=True)
         )

@@ -64,7 +64,7 @@ class _Network:
         """
         sites, count, width = values.shape
         flat = values.reshape(sites * count, width)
-        hidden = self.into(flat, silu=True)
+        hidden = torch.nn.functional.silu(self.into(flat), inplace=True)
         summed = _total(hidden, sites).reshape(count, len(self.out), -1)
         learned = torch.bmm(summed.transpose(0, 1), self.out).transpose(0, 1)
         return self.radial(flat), learned.reshape(count, -1) - sites * self.silent
@@ -79,20 +79,15 @@ def _total(values: Tensor, sites: int) -> Tensor:
 class _Bells:
     """The kernel with the inducing points of one component and one site type.
 
-    Distances are taken from the middle of the inducing points, where their squares lose the
-    fewest digits.
-
     Attributes:
         columns: where its features go.
-        middle: (d,) mean of the inducing points.
-        table: (d + 2, r) map from (v, -|v|^2 / 2 l^2, 1) to exponents, v from the middle.
+        table: (d + 2, r) map from (v, -|v|^2 / 2 l^2, 1) to exponents.
         at_zero: (r,) kernel of the inducing points with the origin.
         scale: -1 / 2 l^2.
         variance: squared amplitude, (kJ/mol)^2.
     """
 
     columns: slice
-    middle: Tensor
     table: FixedMatrix
     at_zero: Tensor
     scale: float
@@ -102,13 +97,11 @@ class _Bells:
     def build(cls, centres: Tensor, length: float, amplitude: float, start: int) -> _Bells:
         """Prepare the kernel with (r, d) inducing points."""
         scale = -0.5 / length**2
-        middle = centres.mean(dim=0)
-        away = centres - middle
-        exponent = scale * (away * away).sum(dim=1)
-        at_zero = torch.exp(scale * (centres * centres).sum(dim=1)).float()
-        table = torch.cat([away.T / length**2, torch.ones_like(exponent)[None], exponent[None]])
+        exponent = scale * (centres * centres).sum(dim=1)
+        ones = torch.ones_like(exponent)
+        table = torch.cat([centres.T / length**2, ones[None], exponent[None]])
         columns = slice(start, start + len(centres))
-        return cls(columns, middle.float(), FixedMatrix(table), at_zero, scale, amplitude**2)
+        return cls(columns, FixedMatrix(table), torch.exp(exponent).float(), scale, amplitude**2)
 
     def __call__(self, values: Tensor, sites: int, features: Tensor) -> Tensor:
         """Fill the features, summed over sites, and return the (b,) prior variance.
@@ -119,9 +112,7 @@ class _Bells:
             features: (b, all features) to fill this kernel's columns of.
         """
         at_zero = torch.linalg.vector_norm(values, dim=1).square_().mul_(self.scale)
-        away = values - self.middle
-        decay = torch.linalg.vector_norm(away, dim=1).square_().mul_(self.scale)
-        inputs = torch.cat([away, decay[:, None], torch.ones_like(decay)[:, None]], dim=1)
+        inputs = torch.cat([values, at_zero[:, None], torch.ones_like(at_zero)[:, None]], dim=1)
         kernel = self.table(inputs).exp_().addr_(torch.exp(at_zero), self.at_zero, alpha=-1.0)
         features[:, self.columns] = _total(kernel, sites)
         return self.variance * self._prior(values, at_zero.double(), sites)
@@ -185,7 +176,7 @@ class Scorer:
             part = slice(start, min(start + self.chunk, count))
             filled = features[: part.stop - part.start]
             prior = self._fill(fractional[part], quaternions[part], filled)
-            explained = torch.linalg.vector_norm(self.root(filled), dim=1).double().square_()
+            explained = self.root.squared_norms(filled)
             spread[part] = (prior - explained).clamp_(min=0.0).sqrt_()
             torch.mv(precise[: len(filled)].copy_(filled), self.weights, out=mean[part])
         return mean, spread

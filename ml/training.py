@@ -11,7 +11,6 @@ from torch import Tensor
 
 from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
 from ml.calibration import boltzmann_relevance, calibration_factor
-from ml.condense import condensed
 from ml.descriptors import Block, Describer
 from ml.encoder import Encoder, EncoderSettings, site_edges
 from ml.evidence import fit_kernel
@@ -317,7 +316,7 @@ def fit_surrogate(
             observed, kernel, spread = above, other, validated[0]
         else:
             prior = None
-    head = condensed(fit_head(blocks, observed, kernel), blocks)
+    head = fit_head(blocks, observed, kernel)
     limits = Limits(
         skip_above_kj_per_mol=_skip_above(kept, thermal),
         lowest_kj_per_mol=float(kept.energy_kj_per_mol.min()) - CLIP_BELOW_KT * thermal,

@@ -25,7 +25,6 @@ from ml.graphs import GuestSites, HostArrays
 from ml.training import LabelSet
 
 if TYPE_CHECKING:
-    from chem.references.contract import Reference
     from ml.encoder import Encoder
     from ml.surrogate import Surrogate
 
@@ -179,24 +178,10 @@ def pool(given: Problem, archive: Path, reference: str, temperature_k: float, se
 
 
 def _pool(given: Problem, columns: dict[str, np.ndarray]) -> Pool:
-    labels, overlap = with_corrections(given.model, columns)
-    low = labels.baseline_kj_per_mol < CEILING_KJ_PER_MOL
-    rows = np.flatnonzero(~overlap & np.isfinite(labels.energy_kj_per_mol) & low)
-    return Pool(labels.rows(rows), columns["guide"][rows], columns["tempering"][rows])
-
-
-def with_corrections(
-    model: ClassicalModel, columns: dict[str, np.ndarray]
-) -> tuple[LabelSet, np.ndarray]:
-    """Return labels with corrections of force and torque, and which of them overlap.
-
-    Args:
-        model: the baseline.
-        columns: placements, energies, net forces and torques of the reference.
-    """
     fractional, quaternions = columns["fractional"], columns["quaternions"]
-    energy, overlap, forces = model.energies_and_forces(fractional, quaternions)
-    arms = rotate_sites(quaternions, model.guest.positions_angstrom)
+    energy, overlap, forces = given.model.energies_and_forces(fractional, quaternions)
+    arms = rotate_sites(quaternions, given.model.guest.positions_angstrom)
+    kept = ~overlap & np.isfinite(columns["energy_kj_per_mol"]) & (energy < CEILING_KJ_PER_MOL)
     labels = LabelSet(
         fractional,
         quaternions,
@@ -205,7 +190,8 @@ def with_corrections(
         columns["force"] - forces.sum(axis=1),
         columns["torque"] - np.cross(arms, forces).sum(axis=1),
     )
-    return labels, overlap
+    rows = np.flatnonzero(kept)
+    return Pool(labels.rows(rows), columns["guide"][rows], columns["tempering"][rows])
 
 
 def _make(given: Problem, reference: str, temperature_k: float, seed: int) -> dict[str, np.ndarray]:
@@ -247,16 +233,7 @@ def _label(
 
     level = make_reference(reference, given.model.host, given.model.guest, classical=given.model)
     rows = np.concatenate([part for _, _, part in drawn])
-    return columns_of(level, given.fractional[rows], given.quaternions[rows]) | {
-        "guide": np.concatenate([np.full(len(part), guide) for guide, _, part in drawn]),
-        "tempering": np.concatenate([np.full(len(part), t) for _, t, part in drawn]),
-    }
-
-
-def columns_of(
-    level: Reference, fractional: np.ndarray, quaternions: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Label insertions with forces and return them as columns; NaN where there is none."""
+    fractional, quaternions = given.fractional[rows], given.quaternions[rows]
     results = level.interaction_energies(fractional, quaternions, forces=True)
     unknown = np.full(3, np.nan)
     force = [r.force_kj_per_mol_angstrom for r in results]
@@ -267,4 +244,6 @@ def columns_of(
         "energy_kj_per_mol": np.array([r.energy_kj_per_mol for r in results]),
         "force": np.array([unknown if f is None else f for f in force]),
         "torque": np.array([unknown if t is None else t for t in torque]),
+        "guide": np.concatenate([np.full(len(part), guide) for guide, _, part in drawn]),
+        "tempering": np.concatenate([np.full(len(part), t) for _, t, part in drawn]),
     }

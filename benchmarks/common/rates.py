@@ -16,7 +16,7 @@ WARM_UP = 4096
 
 @dataclass(frozen=True)
 class Rate:
-    """One way of evaluation: insertions per second of wall clock and per CPU second of a core."""
+    """One way of evaluation: insertions per second of wall clock and per CPU second."""
 
     way: str
     insertions: int
@@ -62,7 +62,7 @@ def together(folder: Path, kind: str, processes: int, count: int) -> Rate:
     cpus = measured[:, :, 1].sum(axis=0)
     total = processes * count
     name = f"{processes} processes" + (", all without overlap" if kind == "free" else "")
-    return Rate(name, total, total / float(walls.min()), total / float(cpus.min()))
+    return Rate(name, total, total / float(walls.min()), processes * total / float(cpus.min()))
 
 
 def _work(folder: Path, kind: str, count: int, barrier: Any, queue: Any) -> None:

@@ -132,10 +132,6 @@ class MaceReference:
         cell = label_cell(host, guest, replication)
         return MaceReference(self._level, self._model, cell, guest)
 
-    def without_kernels(self) -> MaceReference:
-        """Return the same reference evaluated through the model's own forward, to compare."""
-        return MaceReference(self._level, self._model.without_kernel(), self._cell, self._guest)
-
     def interaction_energies(
         self, fractional: np.ndarray, quaternions: np.ndarray, *, forces: bool = False
     ) -> list[LabelResult]:

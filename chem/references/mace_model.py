@@ -10,7 +10,6 @@ H2O in MOFs, shipped in the ``dac-sim`` package (MIT).
 from __future__ import annotations
 
 import contextlib
-import copy
 import hashlib
 import importlib.util
 import io
@@ -137,12 +136,6 @@ class MaceModel:
     def uses_kernel(self) -> bool:
         """Whether the fast evaluation is in use."""
         return self._kernel is not None
-
-    def without_kernel(self) -> MaceModel:
-        """Return the same model, evaluated through its own forward."""
-        plain = copy.copy(self)
-        plain._kernel = None
-        return plain
 
     def species(self, elements: Sequence[str]) -> np.ndarray:
         """Return the model's index of each element.
