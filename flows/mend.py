@@ -138,13 +138,10 @@ def _plan(folder: Path, repair: bool) -> Iterator[Fault]:
 
 
 def _write_units(folder: Path) -> None:
-    from flows.campaign.read import check_campaign
-    from flows.campaign.settings import CampaignSettings
+    from flows.campaign.job import campaign_of
     from flows.campaign.units import units_of, write_units
 
-    content = json.loads((folder / "campaign.json").read_text(encoding="utf-8"))["settings"]
-    settings = CampaignSettings.model_validate({**content, "out": str(folder)})
-    write_units(folder, units_of(check_campaign(settings, folder)))
+    write_units(folder, units_of(campaign_of(folder)))
 
 
 def _run(folder: Path, repair: bool) -> Iterator[Fault]:

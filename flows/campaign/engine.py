@@ -83,14 +83,10 @@ class Engine:
 
     def __post_init__(self) -> None:
         states = self.folder.states(self.units)
-        for unit in self.units:
+        for unit in self.folder.left(self.units, states, self.retry_failed):
             if states[unit.id] == "failed":
-                failure = self.folder.failure(unit)
-                if self.retry_failed or (failure is not None and failure.retry):
-                    self.folder.forget_failure(unit)
-                    states[unit.id] = "waiting"
-            elif states[unit.id] == "running":
-                states[unit.id] = "waiting"  # a dead engine's
+                self.folder.forget_failure(unit)
+            states[unit.id] = "waiting"  # running ones are a dead engine's
         self.live = Live({u.id: u for u in self.units}, states, self.pools.workers)
 
     def run(self, only: Iterable[Unit] | None = None) -> bool:

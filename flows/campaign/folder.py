@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -103,6 +103,25 @@ class CampaignFolder:
             else:
                 found[unit.id] = "running" if unit.id in running else "waiting"
         return found
+
+    def left(
+        self, units: Sequence[Unit], states: Mapping[str, State], retry_failed: bool
+    ) -> list[Unit]:
+        """Return the units to do: neither finished nor failed for a reason that lasts.
+
+        Args:
+            units: to look at.
+            states: where each stands, see :meth:`states`.
+            retry_failed: take lasting failures too.
+        """
+
+        def is_left(unit: Unit) -> bool:
+            if states[unit.id] != "failed":
+                return states[unit.id] != "finished"
+            failure = self.failure(unit)
+            return retry_failed or failure is None or failure.retry
+
+        return [unit for unit in units if is_left(unit)]
 
     def record_failure(self, failure: Failure) -> None:
         """Write why a unit was given up."""

@@ -131,40 +131,40 @@ def reopen(folder: Path) -> Campaign:
         RunFolderError: it holds no campaign.
         CampaignFileError: what it refers to is no longer there.
     """
-    opened = CampaignFolder(folder).require()
-    path = opened.path / "campaign.json"
+    return campaign_of(CampaignFolder(folder).require().path)
+
+
+def campaign_of(folder: Path) -> Campaign:
+    """Return the campaign that campaign.json tells of, whatever else is in the folder.
+
+    Args:
+        folder: of the campaign, absolute.
+
+    Raises:
+        RunFolderError: campaign.json cannot be read.
+        CampaignFileError: what it refers to is no longer there.
+    """
+    path = folder / "campaign.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))["settings"]
-        settings = CampaignSettings.model_validate({**content, "out": str(opened.path)})
+        settings = CampaignSettings.model_validate({**content, "out": str(folder)})
     except (OSError, ValueError, KeyError) as error:
         raise RunFolderError(
             f"Cannot read {path}: {' '.join(str(error).split())}. Run the campaign file again."
         ) from error
-    return check_campaign(settings, opened.path)
+    return check_campaign(settings, folder)
 
 
 def _is_done(
     campaign: Campaign, folder: CampaignFolder, units: list[Unit], retry_failed: bool
 ) -> bool:
     """Return whether nothing is left; of a screen, what its labels did not go to stays."""
-    waiting = _waiting(folder, units, retry_failed)
+    waiting = folder.left(units, folder.states(units), retry_failed)
     if campaign.settings.screen is None:
         return not waiting
     from flows.campaign.screen import is_screened
 
     return not any(unit.is_classical for unit in waiting) and is_screened(campaign)
-
-
-def _waiting(folder: CampaignFolder, units: list[Unit], retry_failed: bool) -> list[Unit]:
-    states = folder.states(units)
-
-    def is_left(unit: Unit) -> bool:
-        if states[unit.id] != "failed":
-            return states[unit.id] != "finished"
-        failure = folder.failure(unit)
-        return retry_failed or failure is None or failure.retry
-
-    return [unit for unit in units if is_left(unit)]
 
 
 def _nothing_to_do(folder: CampaignFolder, units: list[Unit]) -> CampaignSummary:
