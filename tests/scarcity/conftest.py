@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))
 
-from surroundings import ROOT, SmallDisk, campaign_text, numbers
+from surroundings import DREIDING, GATED, ROOT, THREADS, SmallDisk, campaign_text, numbers
 
 from flows.campaign.read import read_campaign
 from flows.campaign.units import units_of
@@ -26,7 +27,7 @@ from flows.run import run
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
     """The numbers of each unit of the small campaign, run alone, in one process, in peace."""
     path = tmp_path_factory.mktemp("undisturbed") / "campaign.yaml"
-    path.write_text(campaign_text())
+    path.write_text(campaign_text(THREADS, DREIDING, GATED))
     return {
         unit.id: numbers(run(unit.settings, PlainExecutor(), SilentReporter()))
         for unit in units_of(read_campaign(path))
@@ -49,6 +50,19 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
         yield SmallDisk(point)
     finally:
         subprocess.run(["umount", "-l", str(point)], check=True)
+
+
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library of shim.c, to preload."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler here: clocks and file systems cannot be slowed or shifted")
+    library = tmp_path_factory.mktemp("shim") / "shim.so"
+    source = Path(__file__).with_name("shim.c")
+    command = [compiler, "-shared", "-fPIC", "-O2", "-o", str(library), str(source), "-ldl"]
+    subprocess.run(command, check=True)
+    return library
 
 
 @pytest.fixture

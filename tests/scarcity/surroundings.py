@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,22 +26,31 @@ hosts: [SOD, CAXVII, LTA_SI]
 guests: [Ar]
 classical: {{insertions: 4000, target_error: 0.3, block_pockets: false, energies: direct}}
 references:
-  - {{level: "forcefield:DREIDING", hosts: [SOD], insertions: 4000, max_labels: 20, max_rounds: 1}}
-{more}limits: {{label_seconds: 60, unit_hours: 1}}
+{references}limits: {{label_seconds: 60, unit_hours: 1}}
 cluster: {cluster}
 """
 
 
-def campaign_text(cluster: str = "{kind: threads, workers: 1}", more: str = "") -> str:
+THREADS = "{kind: threads, workers: 1}"
+DREIDING = (
+    '{level: "forcefield:DREIDING", hosts: [SOD], insertions: 4000, max_labels: 20, max_rounds: 1}'
+)
+GATED = (
+    '{level: "ase:gate:make", hosts: [SOD], insertions: 4000, max_labels: 12, max_rounds: 1, '
+    "accept_offset: true}"
+)
+"""A unit that goes on when a test lets it; see gate.py."""
+
+
+def campaign_text(cluster: str, *references: str) -> str:
     """Return the small campaign's file.
 
     Args:
         cluster: what stands in its place.
-        more: further references, one a line.
+        references: entries of that list.
     """
-    return CAMPAIGN.format(
-        cluster=cluster, more="".join(f"  - {line}\n" for line in more.split("\n") if line)
-    )
+    listed = "".join(f"  - {entry}\n" for entry in references)
+    return CAMPAIGN.format(cluster=cluster, references=listed)
 
 
 def numbers(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -86,6 +98,28 @@ def one_paragraph(text: str, *words: str) -> None:
     assert len(told) == 1, text
     for word in words:
         assert word in told[0]
+
+
+@contextlib.contextmanager
+def running(
+    *arguments: str | Path, environment: Mapping[str, str], folder: Path
+) -> Iterator[subprocess.Popen[str]]:
+    """Run widomill in the background, its words in ``words`` and ``errors``; killed at the end."""
+    with (folder / "words").open("w") as out, (folder / "errors").open("w") as err:
+        process = subprocess.Popen(
+            [*COMMAND, *map(str, arguments)],
+            env=dict(environment),
+            stdout=out,
+            stderr=err,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 @dataclass

@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from surroundings import SmallDisk, answers_of, campaign_text, command, numbers, one_paragraph
+from surroundings import (
+    DREIDING,
+    THREADS,
+    SmallDisk,
+    answers_of,
+    campaign_text,
+    command,
+    numbers,
+    one_paragraph,
+)
 
 from data.errors import StorageError
 from data.faults import problem_of
@@ -30,7 +39,7 @@ Result = TypeVar("Result")
 def units_on(disk: Path, folder: Path) -> list[Unit]:
     """Return the units of the small campaign with their run folders on a disk."""
     file = folder / "campaign.yaml"
-    file.write_text(campaign_text())
+    file.write_text(campaign_text(THREADS, DREIDING))
     return units_of(read_campaign(file, out=str(disk / "out")))
 
 
@@ -86,7 +95,7 @@ def test_a_full_disk_stops_a_campaign_as_a_whole_and_it_goes_on(
     undisturbed: dict[str, list[dict[str, Any]]],
 ) -> None:
     file, out = tmp_path / "campaign.yaml", small_disk.path / "out"
-    file.write_text(campaign_text("{kind: local, workers: 1}"))
+    file.write_text(campaign_text("{kind: local, workers: 1}", DREIDING))
     small_disk.enlarge(250)
     ended = command(
         *("campaign", "run", file, "--out", out, "--no-orchestration"), environment=environment
@@ -105,12 +114,12 @@ def test_a_full_disk_stops_a_campaign_as_a_whole_and_it_goes_on(
     assert "waiting" in folder.states(folder.units()).values()
     assert not status(folder).alive
     with open_pools({"kind": "threads", "workers": 1}, 1) as pools:
-        with pytest.raises(StorageError, match="campaign resume|repeat the command"):
+        with pytest.raises(StorageError, match=r"campaign resume|repeat the command"):
             run_campaign(reopen(out), reporter=SilentReporter(), pools=pools)
         small_disk.enlarge(20_000)
         summary = run_campaign(reopen(out), reporter=SilentReporter(), pools=pools)
     assert (summary.complete, summary.failed) == (True, 0)
-    assert answers_of(out) == undisturbed
+    assert answers_of(out) == {unit.id: undisturbed[unit.id] for unit in folder.units()}
 
 
 def test_a_read_only_folder_is_told_in_a_line_and_can_be_read(
