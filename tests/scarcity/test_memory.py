@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hungry import keep
-from surroundings import THREADS, answers_of, campaign_text
+from surroundings import THREADS, answers_of, campaign_text, command, one_paragraph
 
 from flows.campaign.drive import failure_of
 from flows.campaign.folder import CampaignFolder
@@ -20,6 +22,7 @@ from flows.pools import Job, open_pools
 HUNGRY = '{level: "ase:hungry:make", hosts: [SOD], max_labels: 12, max_rounds: 1}'
 
 
+@pytest.mark.slow
 def test_a_unit_that_needs_too_much_memory_fails_and_the_rest_goes_on(
     tmp_path: Path,
     undisturbed: dict[str, list[dict[str, Any]]],
@@ -44,6 +47,40 @@ def test_a_worker_that_is_full_does_not_hold_up_what_waits() -> None:
     with open_pools({"kind": "local", "workers": 1, "memory_limit": "500MiB"}, 1) as pools:
         assert pools.submit(Job(keep, 440, "train", "leaks")).result(timeout=60) > 0
         assert pools.submit(Job(keep, 10, "train", "next")).result(timeout=120) == 0
+
+
+LIMITED = """
+import resource, sys
+from flows.cli import main
+import numba, numpy, pyarrow.parquet, chem.widom, flows.launch, flows.report, flows.run
+
+with open("/proc/self/status") as status:
+    (now,) = [int(line.split()[1]) * 1024 for line in status if line.startswith("VmSize")]
+resource.setrlimit(resource.RLIMIT_AS, (now + 150_000_000,) * 2)
+main()
+"""
+
+
+def test_a_run_that_the_system_gives_no_more_memory_says_so_and_goes_on_with_more(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    arguments = [
+        *("henry", "MFI_SI", "--guest", "Ar", "--reference", "classical", "--no-orchestration"),
+        *("--insertions", "100000", "--target-error", "0.3", "--keep-pockets"),
+        *("--energies", "grid", "--out", str(tmp_path / "run")),
+    ]
+    ended = subprocess.run(
+        [sys.executable, "-c", LIMITED, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1, ended.stderr
+    one_paragraph(ended.stderr, "Not enough memory", "fewer --workers", "repeat the command")
+    again = command(*arguments, environment=environment)
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "run" / "result.json").is_file()
 
 
 def test_what_asks_for_too_much_at_once_says_memory(tmp_path: Path) -> None:

@@ -6,12 +6,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from surroundings import GATED, answers_of, campaign_text, command
 
 from data.store import read_rows
 from flows.campaign.folder import CampaignFolder
 
 
+@pytest.mark.slow
 def test_a_slow_file_system_costs_time_and_nothing_else(
     shim: Path,
     tmp_path: Path,
