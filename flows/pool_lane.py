@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from flows.pools import Job
 
 _LOOK_SECONDS = 0.2
-_COUNT_SECONDS = 0.5
+_COUNT_SECONDS = 2.0
 _COLLECTORS = 4
 _PATIENCE_SECONDS = 300.0
 # The next item of such a length is handed over early, lest the worker waits for it.

@@ -102,7 +102,7 @@ class Engine:
         waiting.sort(key=_size)
         classical = deque(u for u in waiting if u.is_classical)
         references = deque(u for u in waiting if not u.is_classical)
-        self._base_cpu_s = self.pools.cpu_seconds()
+        self._base_cpu_s = self.pools.cpu_seconds(now=True)
         self.tick()
         ticked = time.monotonic()
         try:
@@ -118,7 +118,7 @@ class Engine:
             raise
         finally:
             self._wait_for_drivers()
-            self.tick()
+            self.tick(now=True)
         return not (classical or references or self._stopping.is_set())
 
     def stop(self) -> None:
@@ -137,9 +137,9 @@ class Engine:
             time.sleep(GATE_S)
         raise CampaignStopped("the campaign was asked to stop; resume it to go on")
 
-    def tick(self) -> None:
-        """Write what is going on, and show it."""
-        self.live.cpu_s = self.pools.cpu_seconds() - self._base_cpu_s
+    def tick(self, *, now: bool = False) -> None:
+        """Write what is going on, and show it; ``now`` asks the workers what they have used."""
+        self.live.cpu_s = self.pools.cpu_seconds(now=now) - self._base_cpu_s
         told = self.live.as_dict()
         self.folder.write_live(told)
         self._tell(told)
