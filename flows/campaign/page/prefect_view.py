@@ -15,10 +15,10 @@ from uuid import UUID, uuid4
 from data.errors import CampaignStopped
 from flows.artifacts import artifact_key
 from flows.campaign.folder import CampaignFolder, Failure
-from flows.campaign.page import CampaignPage, Piece
-from flows.campaign.page_executor import PageExecutor
-from flows.campaign.pictures import results_with_parity, round_text
-from flows.campaign.scribe import (
+from flows.campaign.page.campaign_page import CampaignPage, Piece
+from flows.campaign.page.executor import PageExecutor
+from flows.campaign.page.pictures import results_with_parity, round_text
+from flows.campaign.page.scribe import (
     Ending,
     Scribe,
     Shown,
