@@ -12,6 +12,10 @@ from data.records import Guest, Host
 LabelStatus = Literal["ok", "retried", "failed"]
 
 
+LATE = "it did not come back within"
+"""How the reason of a call begins that was given up for its wall time."""
+
+
 @dataclass(frozen=True)
 class LabelResult:
     """The reference interaction energy of one insertion.

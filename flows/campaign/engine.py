@@ -49,6 +49,8 @@ QUEUED_PER_WORKER = 2
 """Classical units in hand for each worker: one runs, one waits."""
 LOOPS_PER_WORKER = 4
 """Reference units in hand: their stages follow each other, so that many keep workers busy."""
+RESTART_S = 10.0
+"""What a reference's own process may take to start again after a call that was given up."""
 
 
 @dataclass
@@ -163,7 +165,7 @@ class Engine:
         """Return the executor of a unit's stages."""
         until = time.monotonic() + 3600.0 * self.limits.unit_hours
         limits: dict[Kind, float] = {
-            "labels": CHUNK_SIZE * self.limits.label_seconds,
+            "labels": CHUNK_SIZE * (self.limits.label_seconds + RESTART_S),
             "insertions": 3600.0 * self.limits.unit_hours,
             "scores": 3600.0 * self.limits.unit_hours,
             "train": 3600.0 * self.limits.unit_hours,
