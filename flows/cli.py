@@ -11,7 +11,8 @@ from typing import Annotated, TextIO
 
 import typer
 
-from data.errors import InputError, WidomillError
+from data.errors import InputError, StorageError, WidomillError
+from data.shortage import KEPT, shortage_of
 from flows.cli_campaign import campaign
 from flows.cli_classical import register
 from flows.cli_cluster import cluster as cluster_commands
@@ -298,6 +299,15 @@ def main() -> None:
         _fail(error, EXIT_BAD_INPUT)
     except WidomillError as error:
         _fail(error, EXIT_FAILURE)
+    except MemoryError as error:
+        told = f" ({error})" if str(error) else ""
+        words = f"Not enough memory{told}. Use fewer --workers or a machine with more. {KEPT}"
+        _fail(WidomillError(words), EXIT_FAILURE)
+    except Exception as error:
+        short: StorageError | None = shortage_of(error)
+        if short is None:
+            raise
+        _fail(short, EXIT_FAILURE)
     except KeyboardInterrupt:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         typer.echo("Stopped. Run the same command again to go on from here.", err=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from chem.widom import WidomSettings
 from data.errors import RunFolderError, SettingsError
+from data.shortage import shortage_of
 from data.store import plain, write_json, write_text
 from flows.settings import HenrySettings, IsothermSettings, SystemSettings
 from tasks.context import CONTEXT_FILE, RunContext, load_context, save_context
@@ -250,6 +251,9 @@ def write_run_folder(settings: SystemSettings, context: RunContext) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        short = shortage_of(error)
+        if short is not None:
+            raise short from error
         raise RunFolderError(
             f"--out {folder} cannot be written: {error.strerror}. Choose another folder."
         ) from error

@@ -13,6 +13,7 @@ import fcntl
 import os
 import re
 import runpy
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,12 +28,14 @@ from pathlib import Path
 from typing import IO
 
 from data.errors import RunFolderError, SettingsError, WidomillError
+from data.shortage import shortage_of
 
 LOG_NAME = "server.log"
 _LOCK_NAME = "server.lock"
 _START_ATTEMPTS = 3
 _DRAIN_SECONDS = 10.0
 _STOP_SECONDS = 10.0
+_DATABASE_MB = 4.0
 _PROJECT = Path(__file__).resolve().parents[1]
 
 _QUIET_ENVIRONMENT = {
@@ -44,6 +47,8 @@ _QUIET_ENVIRONMENT = {
     ".filesystem",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "PREFECT_CLI_PROMPT": "false",
+    # Seconds, not minutes: a run goes on without a server that is gone.
+    "PREFECT_CLIENT_MAX_RETRIES": "3",
     # Its threads report each event that a server which is gone did not take.
     "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_SETTINGS_PATH": str(Path(__file__).resolve().parent / "logging.yml"),
@@ -150,7 +155,7 @@ class PrefectServer:
 
     def stop(self) -> None:
         """Send what is still queued for the server, then end it if it is ours."""
-        if self._ready and self.owned:
+        if self._ready and self.owned and self._process and self._process.poll() is None:
             _drain()
         if self._process is not None:
             _terminate(self._process)
@@ -192,6 +197,9 @@ class PrefectServer:
         return " / ".join(reasons[-1:] or said[-3:])
 
     def _failure(self, ended: bool) -> str:
+        short = _little_space(self.home)
+        if short is not None:
+            return short
         what = "ended at start" if ended else f"did not answer in {self._start_timeout_s:.0f} s"
         return (
             f"The Prefect server {what}; the end of {self.home / LOG_NAME} reads: "
@@ -235,6 +243,17 @@ def prefect_server(
         yield server
     finally:
         server.stop()
+
+
+def _little_space(home: Path) -> str | None:
+    """Return what to do where a database has no room, or None."""
+    free_mb = shutil.disk_usage(home).free / 1e6
+    if free_mb > _DATABASE_MB:
+        return None
+    return (
+        f"The Prefect server has no room for its database: the file system of {home} is full "
+        f"({free_mb:.1f} MB left). Make space there, or run with --no-orchestration."
+    )
 
 
 def answers(url: str, timeout_s: float = 5.0) -> bool:
@@ -309,6 +328,9 @@ def _opened_lock(folder: Path) -> IO[bytes]:
         folder.mkdir(parents=True, exist_ok=True)
         return (folder / _LOCK_NAME).open("ab")
     except OSError as error:
+        short = shortage_of(error)
+        if short is not None:
+            raise short from error
         raise RunFolderError(
             f"The Prefect database cannot be written to {folder}: {error.strerror}. Choose "
             "another output folder, or run with --no-orchestration."

@@ -24,6 +24,7 @@ from chem.references.contract import LabelResult, failed_label, net_force_and_to
 from data.constants import KJ_PER_MOL_PER_EV
 from data.errors import LabelFailure, ReferenceLevelError
 from data.records import Guest, Host, content_hash
+from data.shortage import shortage_of
 
 CalculatorFactory = Callable[[], Any]
 
@@ -105,6 +106,9 @@ class AseReference:
                 self._host_energies_ev[which] = attempt.host_energy_ev()
                 energy, atom_forces = attempt.interaction(positions, forces)
             except (Exception, SystemExit) as error:  # a foreign calculator may raise anything
+                short = shortage_of(error)
+                if short is not None:  # a full disk says nothing of this insertion
+                    raise short from error
                 reasons.append(_one_line(error))
                 continue
             force = torque = None

@@ -130,7 +130,9 @@ def failure_of(unit: Unit, error: BaseException, attempts: int) -> Failure:
     """
     lasting = isinstance(error, InputError | ReferenceFailedError)
     reason = " ".join(str(error).split()) or "no reason given"
-    if not isinstance(error, InputError | ReferenceFailedError | TimeLimitError | TransientError):
+    if isinstance(error, MemoryError):
+        reason = f"not enough memory ({reason}). Use fewer workers, or a machine with more"
+    elif not isinstance(error, InputError | ReferenceFailedError | TimeLimitError | TransientError):
         reason = f"{type(error).__name__}: {reason}"
     return Failure(
         unit_id=unit.id,

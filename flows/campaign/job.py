@@ -77,6 +77,7 @@ def run_campaign(
 
     Raises:
         CampaignBusyError: another process is working on it.
+        StorageError: files cannot be written; resuming goes on once they can.
     """
     view, folder = view or PlainView(), CampaignFolder(campaign.folder)
     units = units_of(campaign)
@@ -211,6 +212,7 @@ def _run(
             from flows.campaign.screen.screen import screen_campaign
 
             complete = screen_campaign(campaign, engine)
+            engine.refuse_shortage()
         engine.live.ended = True
         engine.tick()
     told_last = engine.live.as_dict()

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from data.errors import CampaignStopped, RunFolderError, SettingsError, TransientError
+from data.shortage import shortage_of
 from data.store import plain
 from flows.campaign.drive import failure_of
 from flows.campaign.engine import GATE_S, STOP_S, Engine
@@ -247,6 +248,9 @@ class _Batches:
         except CampaignStopped:
             raise
         except Exception as error:
+            short = shortage_of(error)
+            if short is not None:
+                raise short from error
             attempts = self._engine.limits.attempts if isinstance(error, TransientError) else 1
             failure = failure_of(unit, error, attempts)
             self._engine.folder.record_failure(failure)
