@@ -25,6 +25,7 @@ from chem.nonresponse import hidden_covariance, response_rates, weighting_classe
 from data.constants import GAS_CONSTANT_J_PER_MOL_K, GAS_CONSTANT_KJ_PER_MOL_K
 
 MAX_EXPONENT = 600.0
+LARGEST_SQUARED = 1e100
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,9 @@ def _terms(beta: float, weight: np.ndarray, energy: np.ndarray) -> np.ndarray:
 def kish(terms: np.ndarray) -> float:
     """Return (sum |x|)^2 / sum x^2, the Kish effective sample size."""
     magnitude = np.abs(terms)
+    largest = float(magnitude.max(initial=0.0))
+    if largest > LARGEST_SQUARED:  # the size does not change with the scale, and must not overflow
+        magnitude = magnitude / largest
     squares = float((magnitude**2).sum())
     return float(magnitude.sum()) ** 2 / squares if squares > 0 else 0.0
 

@@ -11,8 +11,8 @@ import numpy as np
 from data.records import Guest, Host
 
 LabelStatus = Literal["ok", "retried", "failed"]
-LOWEST_KJ_PER_MOL = -500.0
-"""No molecule is bound with more, chemisorbed or not: an energy below is a mistake of the level."""
+LOWEST_KJ_PER_MOL = -300.0
+"""No small molecule is bound with more, chemisorbed or not: below, an energy is a mistake."""
 
 
 @dataclass(frozen=True)
