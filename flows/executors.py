@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from data.errors import SettingsError, TransientError
+from data.errors import CrashedWorkerError, SettingsError, TransientError
 from flows.artifacts import RunArtifacts
 from flows.server import answers
 
@@ -173,7 +173,8 @@ class PrefectExecutor(RunArtifacts, PagelessExecutor):
         Raises:
             Exception: the first failure that arrives, of its original type, after what has not
                 started is cancelled.
-            TransientError: a worker died several times over one item, or the cluster was lost.
+            CrashedWorkerError: workers died over one item several times.
+            TransientError: the cluster was lost.
         """
         runner = self._runner()
         self._check_workers(runner, function, items)
@@ -289,7 +290,7 @@ def _record(future: PrefectFuture[Record], run_name: str) -> Record:
         return future.result()
     except Exception as error:
         if type(error).__name__ == "KilledWorker":
-            raise TransientError(
+            raise CrashedWorkerError(
                 f"{run_name}: the worker process died each time it ran this, most likely for want "
                 "of memory. Use fewer workers, then repeat the command to go on from the files."
             ) from error

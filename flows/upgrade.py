@@ -198,8 +198,8 @@ def _warnings(result: dict[str, Any]) -> list[str]:
         )
     if result["label_failures"]:
         found.append(
-            f"{result['label_failures']} labels failed at the higher level; their insertions keep "
-            "the lower one"
+            f"{result['label_failures']} of {result['labels']} labels failed at the higher level; "
+            "those that came back stand for them"
         )
     return found
 
