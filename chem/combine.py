@@ -42,7 +42,7 @@ class Combined:
 
     Attributes:
         mean: (2,) <W>, <U W>.
-        covariance: (2, 2) table and design parts together.
+        covariance: (2, 2) table, design and failure parts together.
         weights: weight of each round, sum one.
         degrees_of_freedom: for Student's t of the interval.
         effective_samples: Kish size of the tables' weights, combined.
@@ -50,6 +50,7 @@ class Combined:
         largest_weight_share: largest single term's share.
         table_standard_error: of <W>.
         design_standard_error: of <W>.
+        failure_standard_error: of <W>, for what failed labels may hide.
     """
 
     mean: np.ndarray
@@ -61,6 +62,7 @@ class Combined:
     largest_weight_share: float
     table_standard_error: float
     design_standard_error: float
+    failure_standard_error: float = 0.0
 
     @property
     def estimate(self) -> Estimate:
@@ -82,7 +84,8 @@ def combine(rounds: Sequence[RoundEstimate]) -> Combined:
 
     The design variance is what the labels show. What the surrogate predicted, where it is
     larger, counts as one label more in a geometric mean: a handful of labels can miss a heavy
-    tail, and a prediction can be wrong by orders of magnitude.
+    tail, and a prediction can be wrong by orders of magnitude. What failed labels may hide is taken
+    to be the same in all rounds: it is averaged, not averaged down.
 
     Args:
         rounds: at least one round.
@@ -96,12 +99,14 @@ def combine(rounds: Sequence[RoundEstimate]) -> Combined:
     design, design_terms = _design(weights, rounds, mean)
     table, table_terms = _table(weights, rounds)
     used = [r.moments for r in rounds]
+    hidden = np.sum([w * m.failure_covariance for w, m in zip(weights, used, strict=True)], axis=0)
     return Combined(
         mean=mean,
-        covariance=table + design,
+        covariance=table + design + hidden,
         weights=weights,
         degrees_of_freedom=degrees_of_freedom(
-            [float(design[0, 0]), float(table[0, 0])], [design_terms - 1.0, table_terms - 1.0]
+            [float((design + hidden)[0, 0]), float(table[0, 0])],
+            [design_terms - 1.0, table_terms - 1.0],
         ),
         effective_samples=_pooled(weights, [m.effective_samples for m in used]),
         correction_effective_samples=_pooled(
@@ -112,6 +117,7 @@ def combine(rounds: Sequence[RoundEstimate]) -> Combined:
         ),
         table_standard_error=float(np.sqrt(max(0.0, table[0, 0]))),
         design_standard_error=float(np.sqrt(max(0.0, design[0, 0]))),
+        failure_standard_error=float(np.sqrt(max(0.0, hidden[0, 0]))),
     )
 
 

@@ -17,13 +17,15 @@ Model Assisted Survey Sampling (1992). [3] Zrnic, Candes, ICML (2024).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from chem.nonresponse import hidden_covariance, response_rates, weighting_classes
 from data.constants import GAS_CONSTANT_J_PER_MOL_K, GAS_CONSTANT_KJ_PER_MOL_K
 
 MAX_EXPONENT = 600.0
+LARGEST_SQUARED = 1e100
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Moments:
         table_variance_terms: Kish effective number of the squares the table variance is a sum
             of: how much an error bar, rather than a mean, rests on.
         design_variance_terms: the same of the design variance.
+        failure_covariance: (2, 2) covariance for what failed labels may hide; zero where none
+            failed. It does not average out over rounds.
     """
 
     mean: np.ndarray
@@ -51,6 +55,7 @@ class Moments:
     largest_weight_share: float
     table_variance_terms: float = float("inf")
     design_variance_terms: float = float("inf")
+    failure_covariance: np.ndarray = field(default_factory=lambda: np.zeros((2, 2)))
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,9 @@ def _terms(beta: float, weight: np.ndarray, energy: np.ndarray) -> np.ndarray:
 def kish(terms: np.ndarray) -> float:
     """Return (sum |x|)^2 / sum x^2, the Kish effective sample size."""
     magnitude = np.abs(terms)
+    largest = float(magnitude.max(initial=0.0))
+    if largest > LARGEST_SQUARED:  # the size does not change with the scale, and must not overflow
+        magnitude = magnitude / largest
     squares = float((magnitude**2).sum())
     return float(magnitude.sum()) ** 2 / squares if squares > 0 else 0.0
 
@@ -143,8 +151,8 @@ def corrected_moments(
 ) -> Moments:
     """Estimate at the reference level from a scored table and its labelled share.
 
-    A failed label (NaN) contributes no correction: its insertion keeps the surrogate's
-    energy; :func:`failed_share` says how much of the answer that concerns.
+    Labels that failed (NaN) are stood for by those of their class that came back, and what
+    they may hide is told: see :mod:`chem.nonresponse`.
 
     Args:
         beta: 1/(R T), mol/kJ.
@@ -157,19 +165,18 @@ def corrected_moments(
         Moments with table and design parts.
     """
     base = _terms(beta, weight, surrogate_kj_per_mol)
-    known = np.isfinite(labelled.reference_kj_per_mol)
-    reference = np.where(known, labelled.reference_kj_per_mol, labelled.surrogate_kj_per_mol)
-    at_surrogate = _terms(beta, labelled.weight, labelled.surrogate_kj_per_mol)
-    at_reference = _terms(beta, labelled.weight, reference)
-    change = (at_reference - at_surrogate) / labelled.probability
+    back = responding(labelled)
+    at_surrogate = _terms(beta, back.weight, back.surrogate_kj_per_mol)
+    at_reference = _terms(beta, back.weight, back.reference_kj_per_mol)
+    change = (at_reference - at_surrogate) / back.probability
     mean = (base.sum(axis=1) + change.sum(axis=1)) / insertions
 
-    second = base @ base.T + (at_reference / labelled.probability) @ at_reference.T
-    second -= (at_surrogate / labelled.probability) @ at_surrogate.T
+    second = base @ base.T + (at_reference / back.probability) @ at_reference.T
+    second -= (at_surrogate / back.probability) @ at_surrogate.T
     covariance = _table_covariance(second, mean, insertions)
     if covariance[0, 0] <= 0 or covariance[1, 1] <= 0:
         covariance = _table_covariance(base @ base.T, base.sum(axis=1) / insertions, insertions)
-    design = (change * (1.0 - labelled.probability)) @ change.T / insertions**2
+    design = (change * (1.0 - back.probability)) @ change.T / insertions**2
     total = float(base[0].sum() + np.abs(change[0]).sum())
     largest = max(float(base[0].max(initial=0.0)), float(np.abs(change[0]).max(initial=0.0)))
     return Moments(
@@ -180,8 +187,44 @@ def corrected_moments(
         kish(change[0]) if base.size else float("inf"),
         largest / total if total > 0 else 0.0,
         kish(base[0] ** 2),
-        kish(change[0] ** 2 * (1.0 - labelled.probability)) if base.size else float("inf"),
+        kish(change[0] ** 2 * (1.0 - back.probability)) if base.size else float("inf"),
+        _hidden(beta, labelled) / insertions**2,
     )
+
+
+def responding(labelled: Labelled) -> Labelled:
+    """Return the labels that came back, their probabilities times the share that did.
+
+    The response rate is that of a class of labels with similar surrogate energies.
+    """
+    known = np.isfinite(labelled.reference_kj_per_mol)
+    if known.all():
+        return labelled
+    classes = weighting_classes(labelled.surrogate_kj_per_mol, known)
+    return Labelled(
+        labelled.weight[known],
+        labelled.surrogate_kj_per_mol[known],
+        labelled.reference_kj_per_mol[known],
+        (labelled.probability * response_rates(classes, known))[known],
+    )
+
+
+def _hidden(beta: float, labelled: Labelled) -> np.ndarray:
+    """Return (2, 2) how far off the sums of v W and v U W may be by labels that failed.
+
+    Where none came back, the surrogate's own share of the failed stands for that.
+    """
+    known = np.isfinite(labelled.reference_kj_per_mol)
+    if known.all():
+        return np.zeros((2, 2))
+    at_surrogate = _terms(beta, labelled.weight, labelled.surrogate_kj_per_mol)
+    if not known.any():
+        share = (at_surrogate / labelled.probability).sum(axis=1)
+        return np.outer(share, share)
+    reference = labelled.reference_kj_per_mol[known]
+    change = _terms(beta, labelled.weight[known], reference) - at_surrogate[:, known]
+    classes = weighting_classes(labelled.surrogate_kj_per_mol, known)
+    return hidden_covariance(change / labelled.probability[known], classes, known)
 
 
 def failed_share(

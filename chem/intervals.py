@@ -19,6 +19,7 @@ from data.records import Estimate
 
 CONFIDENCE = 0.95
 FEWEST_FREEDOM = 2.0
+LARGEST_SQUARED = 1e100
 NORMAL_QUANTILE = float(ndtri(0.5 + CONFIDENCE / 2))
 
 
@@ -31,11 +32,18 @@ def pooled_terms(variances: Sequence[float], terms: Sequence[float]) -> float:
         variances: the parts, sums of squares.
         terms: Kish number of the squares of each; infinity where a part is no sample.
     """
+    variances = _moderate(variances)
     total = float(np.sum(variances))
     fourth = sum(v**2 / n for v, n in zip(variances, terms, strict=True) if n > 0)
     if fourth <= 0:
         return float("inf") if total > 0 else 0.0
     return float(total**2 / fourth)
+
+
+def _moderate(variances: Sequence[float]) -> Sequence[float]:
+    """Return variances whose squares do not overflow; what is wanted does not change with scale."""
+    largest = max(variances, default=0.0)
+    return [v / largest for v in variances] if largest > LARGEST_SQUARED else variances
 
 
 def degrees_of_freedom(variances: Sequence[float], freedom: Sequence[float]) -> float:
@@ -45,6 +53,7 @@ def degrees_of_freedom(variances: Sequence[float], freedom: Sequence[float]) -> 
         variances: the parts.
         freedom: degrees of freedom of each part.
     """
+    variances = _moderate(variances)
     total = float(np.sum(variances))
     spread = sum(v**2 / max(f, 1.0) for v, f in zip(variances, freedom, strict=True))
     return max(FEWEST_FREEDOM, total**2 / spread) if spread > 0 else float("inf")

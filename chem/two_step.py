@@ -15,7 +15,8 @@ difference of the levels then costs no variance, and d from a round's own labels
 
 The variance has three parts, all for the high level: the table, the first draw (W_high less the
 surrogate's shifted W) and the second (W_high less W'). The first two need W_high where only W_low
-is known; they are estimated by the same kind of difference.
+is known; they are estimated by the same kind of difference. Labels that failed at the high level
+are treated as in :mod:`chem.nonresponse`; those that failed at the low one cannot be drawn.
 
 [1] Sarndal, Swensson, Wretman, Model Assisted Survey Sampling (1992).
 """
@@ -28,6 +29,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from chem.estimator import boltzmann_factor, kish
+from chem.nonresponse import hidden_covariance, response_rates, weighting_classes
 from data.records import Estimate
 
 FEWEST_LABELS = 2
@@ -54,6 +56,7 @@ class LabelledRound:
         probability: (n,) probabilities of the first draw.
         second_probability: (n,) probabilities of the second draw.
         high_kj_per_mol: (n,) high-level energies; NaN where not drawn, or failed.
+        high_failed: (n,) whether a label was drawn at the high level and failed; None: none was.
     """
 
     number: int
@@ -70,6 +73,7 @@ class LabelledRound:
     probability: np.ndarray
     second_probability: np.ndarray
     high_kj_per_mol: np.ndarray
+    high_failed: np.ndarray | None = None
 
     @property
     def known_kj_per_mol(self) -> np.ndarray:
@@ -103,6 +107,7 @@ class Corrected:
         change: high less low, per insertion of the table.
         first_variance: of the first draw, at the high level.
         second_variance: of the second draw.
+        hidden_variance: for what labels that failed at the high level may hide.
         second_moment_change: change of <(v f)^2>.
         first_terms: (n,) low-level correction terms.
         second_terms: (m,) terms of the change.
@@ -111,6 +116,7 @@ class Corrected:
     change: float
     first_variance: float
     second_variance: float
+    hidden_variance: float
     second_moment_change: float
     first_terms: np.ndarray
     second_terms: np.ndarray
@@ -129,7 +135,7 @@ def correct(beta: float, round_: LabelledRound, about_kj_per_mol: float | None =
     at_surrogate = _value(beta, r.weight, r.surrogate_kj_per_mol, about_kj_per_mol)
     at_low = _value(beta, r.weight, r.known_kj_per_mol, about_kj_per_mol)
     at_high = _value(beta, r.weight[taken], r.high_kj_per_mol[taken], about_kj_per_mol)
-    p, q = r.probability, r.second_probability[taken]
+    p, q = r.probability, _second_probability(r)[taken]
     both = p[taken] * q
     first = (at_low - at_surrogate) / p
     second = (at_high - at_low[taken]) / both
@@ -142,10 +148,40 @@ def correct(beta: float, round_: LabelledRound, about_kj_per_mol: float | None =
         change=float(second.sum()) / size,
         first_variance=first_variance / size**2,
         second_variance=float(((1.0 - q) * second**2).sum()) / size**2,
+        hidden_variance=_hidden(r, at_high - at_low[taken]) / size**2,
         second_moment_change=moment / size,
         first_terms=first / size,
         second_terms=second / size,
     )
+
+
+def _second_probability(r: LabelledRound) -> np.ndarray:
+    """Return (n,) probabilities of the second draw, times the share of it that came back."""
+    if r.high_failed is None or not r.high_failed.any():
+        return r.second_probability
+    classes = _classes(r)
+    drawn = classes >= 0
+    found = r.second_probability.copy()
+    found[drawn] *= response_rates(classes[drawn], r.labelled[drawn])
+    return found
+
+
+def _classes(r: LabelledRound) -> np.ndarray:
+    """Return (n,) weighting classes of what was drawn for the high level, -1 elsewhere."""
+    drawn = r.labelled if r.high_failed is None else r.labelled | r.high_failed
+    classes = np.full(len(drawn), -1)
+    classes[drawn] = weighting_classes(r.known_kj_per_mol[drawn], r.labelled[drawn])
+    return classes
+
+
+def _hidden(r: LabelledRound, change: np.ndarray) -> float:
+    """Return the square of how far off the sum of the change may be by failed labels."""
+    if r.high_failed is None or not r.high_failed.any() or not r.labelled.any():
+        return 0.0
+    classes, taken = _classes(r), r.labelled
+    terms = change / (r.probability * r.second_probability)[taken]
+    drawn = classes >= 0
+    return float(hidden_covariance(terms[None, :], classes[drawn], taken[drawn])[0, 0])
 
 
 def _value(beta: float, weight: np.ndarray, energy: np.ndarray, about: float | None) -> np.ndarray:
@@ -203,7 +239,7 @@ def upgrade(
     pairs = [(r, correct(beta, r)) for r in _answering(beta, rounds, deciding, shift)]
     mean = sum(r.share * (r.mean + c.change) for r, c in pairs)
     table, first = _table_variance(pairs, mean), _first_variance(pairs, mean)
-    second = sum(r.share**2 * c.second_variance for r, c in pairs)
+    second = sum(r.share**2 * c.second_variance + r.share * c.hidden_variance for r, c in pairs)
     if sum(int(r.labelled.sum()) for r, _ in pairs) < FEWEST_LABELS:
         second = float("inf")
     one = kish(np.concatenate([r.share * c.first_terms for r, c in pairs]))
@@ -308,5 +344,8 @@ def _mean_energy(beta: float, pairs: Pairs, mean: float) -> tuple[float, float]:
         total += r.share * (r.energy_kj_per_mol * (r.mean + c.change) + about)
     energy = total / mean
     parts = [(r.share, correct(beta, r, energy)) for r, _ in pairs]
-    variance = sum(s**2 * (max(0.0, c.first_variance) + c.second_variance) for s, c in parts)
+    variance = sum(
+        s**2 * (max(0.0, c.first_variance) + c.second_variance) + s * c.hidden_variance
+        for s, c in parts
+    )
     return energy, variance / mean**2

@@ -22,6 +22,7 @@ class ErrorBudget:
         insertions: insertions the answer averages over.
         labels: reference calls paid; zero where the baseline is the reference.
         effective_labels: Kish size of the labelled terms.
+        failed_relative_error: relative standard error for what failed labels may hide.
     """
 
     table_relative_error: float
@@ -29,16 +30,24 @@ class ErrorBudget:
     insertions: int
     labels: int
     effective_labels: float = math.inf
+    failed_relative_error: float = 0.0
 
 
 def verdict(budget: ErrorBudget) -> str:
     """Return what limits the interval and what would halve it."""
     table, design = budget.table_relative_error**2, budget.design_relative_error**2
-    total = table + design
+    failed = budget.failed_relative_error**2
+    total = table + design + failed
     if not math.isfinite(total):
         return "no answer yet: nothing that counts was found"
     if total == 0:
         return "nothing limits the interval: its width is zero"
+    if failed > 0.5 * total:
+        return (
+            "failed labels limit the interval: what they may hide is the larger part of it; "
+            "mend the reference's settings so that its calls come back"
+        )
+    total = table + design
     sampled = f"{_round(HALF * budget.insertions):,} insertions"
     if design < (1.0 - CLEAR) * total:
         return f"insertions limit the interval: 4x as many ({sampled}) would halve it"

@@ -101,6 +101,10 @@ class DeadWorkerError(TransientError):
     """Worker processes died over one item again and again, or the cluster was lost."""
 
 
+class CrashedWorkerError(DeadWorkerError):
+    """One item killed every worker process that ran it: a crash, or want of memory."""
+
+
 class TimeLimitError(WidomillError):
     """One item ran longer than its limit; its worker process was ended."""
 

@@ -236,6 +236,7 @@ RESULTS = _schema(
         _field("energies", pa.string(), "", "classical energies: grid, direct or auto"),
         _field("labels", pa.int64(), "1", "reference calls paid"),
         _field("label_failures", pa.int64(), "1", "of which failed"),
+        _field("failed_share", pa.float64(), "1", "share of the answer they stood for"),
         _field("correction_effective_samples", pa.float64(), "1", "Kish size of the labels"),
         _field("largest_weight_share", pa.float64(), "1", "largest term's share of the answer"),
         _field("rounds", pa.int32(), "1", "rounds done"),

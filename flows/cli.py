@@ -29,6 +29,7 @@ from flows.cli_options import (
     Guest,
     Host,
     JsonOutput,
+    LabelSeconds,
     LennardJones,
     Orchestration,
     Out,
@@ -130,6 +131,7 @@ def henry(
     model: Annotated[
         str | None, typer.Option(help="model of other hosts to start from; see `widomill models`")
     ] = None,
+    label_seconds: LabelSeconds = 3600.0,
     accept_offset: AcceptOffset = False,
     trust_model_file: TrustModelFile = False,
 ) -> None:
@@ -167,6 +169,7 @@ def henry(
         seed=seed,
         out="" if out is None else str(out),
         model=model,
+        label_seconds=label_seconds,
         accept_offset=accept_offset,
         trust_model_file=trust_model_file,
     )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flows.pore_facts import is_closed
+
+if TYPE_CHECKING:
+    from chem.references.likeness import Likeness
 
 DOMINANT_SHARE = 0.2
 FEW_EFFECTIVE = 30.0
@@ -15,6 +19,9 @@ LARGEST_HEAT_KJ_PER_MOL = 150.0
 DEEPEST_KJ_PER_MOL = -250.0
 """Chemisorption of small molecules ends about here; below it an energy is a mistake."""
 DRIFTED = 3.0
+UNLIKE = 4.0
+"""Reference over baseline energies; units of energy differ by more, levels by less."""
+MOST_WALLS = 0.02
 
 
 def guards(result: Mapping[str, Any]) -> list[str]:
@@ -73,10 +80,31 @@ def _statistical(result: Mapping[str, Any]) -> list[str]:
         )
     if result["failed_share"] > LARGE_FAILED_SHARE:
         found.append(
-            f"failed labels stood for {100 * result['failed_share']:.1f} % of the answer; their "
-            "insertions keep the surrogate's energy"
+            f"failed labels stood for {100 * result['failed_share']:.1f} % of the answer: those "
+            "that came back stand for them, and the interval is wider by what they may hide"
         )
     return found
+
+
+def likeness_guard(found: Likeness) -> tuple[str, ...]:
+    """Return warnings where labels do not look like energies of this guest in this host.
+
+    Args:
+        found: the labels beside the baseline.
+    """
+    told = []
+    if math.isfinite(found.ratio) and not 1.0 / UNLIKE < found.ratio < UNLIKE:
+        told.append(
+            f"the reference's energies are {found.ratio:.3g} times the baseline's (median of "
+            f"{found.labels} labels where that binds): is its unit right? kcal for kJ is a factor "
+            "of 4.2, hartree for eV one of 27, eV for kJ/mol one of 96"
+        )
+    if found.walls > MOST_WALLS * found.labels:
+        told.append(
+            f"{found.walls} of {found.labels} labels say that there is no room where the baseline "
+            f"binds (up to {found.highest_kj_per_mol:.3g} kJ/mol): look at the reference's energies"
+        )
+    return tuple(told)
 
 
 def calibration_guard(factor: float) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from data.errors import DeadWorkerError, TimeLimitError
+from data.errors import CrashedWorkerError, DeadWorkerError, TimeLimitError
 from flows.pool_full import FullWorkers
 from flows.pool_worker import Carried, carry, kill_worker
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from flows.pools import Job
 
 _LOOK_SECONDS = 0.2
-_COUNT_SECONDS = 0.5
+_COUNT_SECONDS = 2.0
 _COLLECTORS = 4
 _PATIENCE_SECONDS = 300.0
 # The next item of such a length is handed over early, lest the worker waits for it.
@@ -285,8 +285,9 @@ def _fail(entry: _Entry, error: BaseException, *, anyway: bool = False) -> None:
 
 
 def _translated(error: BaseException, name: str) -> BaseException:
+    translated: DeadWorkerError
     if type(error).__name__ == "KilledWorker":
-        translated = DeadWorkerError(
+        translated = CrashedWorkerError(
             f"{name}: the worker process died each time it ran this, most likely for want "
             "of memory. Use fewer workers, then repeat the command to go on from the files."
         )

@@ -14,13 +14,14 @@ from chem.verdict import ErrorBudget, verdict
 from data.records import Estimate
 from data.schemas import RESULTS, ROUNDS
 from data.store import plain, write_json, write_rows
-from flows.guards import calibration_guard, guards
+from flows.guards import calibration_guard, guards, likeness_guard
 from flows.loop import LoopOutcome, RoundLog
 from flows.pore_facts import pore_facts, pore_warnings
 from flows.settings import HenrySettings
 from tasks.binding import BindingRecord
 from tasks.classical import ClassicalRecord
 from tasks.context import RunContext
+from tasks.labels import labels_likeness
 from tasks.pores import PoresRecord
 from tasks.sites import SitesRecord
 
@@ -59,6 +60,8 @@ def loop_results(
     """Return one result per temperature of a run with a reference."""
     density = host_density_kg_per_m3(context.system.host)
     last = outcome.rounds[-1]
+    like = labels_likeness(str(settings.run_dir), range(1, last.number + 1))
+    reference = (*outcome.check.warnings, *likeness_guard(like), *_watched(last))
     placed = sum(t.insertions for t in outcome.tables)
     results = []
     for k, temperature in enumerate(context.temperatures_k):
@@ -73,6 +76,7 @@ def loop_results(
             "henry_relative_standard_error": combined.estimate.relative_standard_error,
             "table_relative_error": _relative(combined.table_standard_error, combined.estimate),
             "design_relative_error": _relative(combined.design_standard_error, combined.estimate),
+            "failed_relative_error": _relative(combined.failure_standard_error, combined.estimate),
             "qst_kj_per_mol": heat,
             "qst_standard_error": heat_error,
             "binding_energy_kj_per_mol": binding.energy_kj_per_mol,
@@ -87,7 +91,7 @@ def loop_results(
             "grid_check": None,
             "labels": outcome.labels,
             "label_failures": outcome.label_failures,
-            "failed_share": max(r.records[k].failed_share for r in outcome.rounds),
+            "failed_share": _failed_share(outcome, k),
             "correction_effective_samples": combined.correction_effective_samples,
             "largest_weight_share": combined.largest_weight_share,
             "rounds": len(outcome.rounds),
@@ -99,7 +103,7 @@ def loop_results(
             "reference_s": clock.reference_s,
         }
         result["verdict"] = _verdict(result)
-        result["warnings"] = _warnings(result, context, outcome.check.warnings + _watched(last))
+        result["warnings"] = _warnings(result, context, reference)
         results.append(result)
     return results
 
@@ -123,6 +127,7 @@ def classical_results(
             "henry_relative_standard_error": error,
             "table_relative_error": error,
             "design_relative_error": 0.0,
+            "failed_relative_error": 0.0,
             "qst_kj_per_mol": record.qst_kj_per_mol[k],
             "qst_standard_error": record.qst_standard_error[k],
             "binding_energy_kj_per_mol": sites.binding.energy_kj_per_mol,
@@ -174,8 +179,15 @@ def _verdict(result: dict[str, Any]) -> str:
             result["insertions"],
             result["labels"],
             result["correction_effective_samples"],
+            result["failed_relative_error"],
         )
     )
+
+
+def _failed_share(outcome: LoopOutcome, k: int) -> float:
+    """Return the share of the surrogates' answers that failed labels stood for."""
+    shares = [log.records[k].failed_share for log in outcome.rounds]
+    return float(sum(w * s for w, s in zip(outcome.combined[k].weights, shares, strict=True)))
 
 
 def _relative(error: float, estimate: Estimate) -> float:

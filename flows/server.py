@@ -55,7 +55,24 @@ _QUIET_ENVIRONMENT = {
     "DASK_LOGGING__DISTRIBUTED": "warning",
     # A kernel that holds the interpreter for seconds is our normal case, not an alarm.
     "DASK_DISTRIBUTED__ADMIN__TICK__LIMIT": "10 minutes",
+    # Dask looks at itself fifty times a second by default, in every process.
+    "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s",
+    "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "5s",
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
 }
+_WITHOUT_DEPLOYMENTS = {
+    f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false"
+    for name in (
+        "SCHEDULER",
+        "LATE_RUNS",
+        "FOREMAN",
+        "REPOSSESSOR",
+        "TRIGGERS",
+        "CANCELLATION_CLEANUP",
+        "CLEANUP_RECONCILER",
+    )
+}
+"""Loops of the server over schedules, workers and automations: a run of its own has none."""
 
 
 def quiet_environment() -> None:
@@ -84,12 +101,14 @@ class PrefectServer:
         host: str = "127.0.0.1",
         port: int | None = None,
         start_timeout_s: float = 120.0,
+        deployments: bool = False,
     ) -> None:
         self.home = home.resolve()
         self.url: str | None = None
         self.owned = False
         self._host, self._port = host, port
         self._start_timeout_s = start_timeout_s
+        self._services = {} if deployments else _WITHOUT_DEPLOYMENTS
         self._process: subprocess.Popen[bytes] | None = None
         self._stack = contextlib.ExitStack()
         self._ready = False
@@ -155,7 +174,7 @@ class PrefectServer:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.home,
-                env=_server_environment(self.home, self.url),
+                env=_server_environment(self.home, self.url) | self._services,
                 start_new_session=True,
             )
 
@@ -197,6 +216,7 @@ def prefect_server(
     port: int | None = None,
     wait: bool = True,
     start_timeout_s: float = 120.0,
+    deployments: bool = False,
 ) -> Iterator[PrefectServer]:
     """Have a Prefect API for the length of a ``with`` block.
 
@@ -208,11 +228,14 @@ def prefect_server(
         wait: block until it answers. With ``False`` it starts in the background and the caller
             has to call ``wait()`` before the first flow.
         start_timeout_s: how long to wait for it, s.
+        deployments: our own server serves deployments too: schedules, workers, automations.
 
     Yields:
         The server; ``url`` is the API address.
     """
-    server = PrefectServer(home, host=host, port=port, start_timeout_s=start_timeout_s)
+    server = PrefectServer(
+        home, host=host, port=port, start_timeout_s=start_timeout_s, deployments=deployments
+    )
     try:
         server.start()
         if wait:

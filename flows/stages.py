@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from chem.allocation import Outlook
-from data.errors import TimeLimitError
+from data.errors import CrashedWorkerError, TimeLimitError
 from flows.console import Reporter
 from flows.executors import Executor, Kind
 from tasks.insertions import BatchRecord, batch_items, sample_batch
-from tasks.labels import LabelItem, LabelRecord, label_chunk, try_label
+from tasks.labels import CRASHED, HUNG, LabelItem, LabelRecord, label_chunk, try_label
 from tasks.paths import PILOT_TABLE, labels_path
 from tasks.proposals import (
     ProposalItem,
@@ -120,13 +120,13 @@ class Stages:
         what = f"round {round_number} labels"
         try:
             return self.map(label_chunk, items, "labels", what, "labels")
-        except TimeLimitError as error:
+        except (TimeLimitError, CrashedWorkerError) as error:
             self.reporter.say(f"{error} Looking for the call that does not come back.")
-        items = [self._without_hung(item) for item in items]
+        items = [self._without_lost(item) for item in items]
         return self.map(label_chunk, items, "labels", what, "labels")
 
-    def _without_hung(self, item: LabelItem) -> LabelItem:
-        """Return a chunk with the rows named that do not come back when asked alone."""
+    def _without_lost(self, item: LabelItem) -> LabelItem:
+        """Return a chunk with the rows named that do not come back when asked alone, and why."""
         if labels_path(item.run_dir, item.round_number, item.chunk).exists():
             return item
         given_up = []
@@ -135,5 +135,7 @@ class Stages:
             try:
                 self.call(try_label, alone, "labels", f"round {item.round_number} label alone")
             except TimeLimitError:
-                given_up.append(row)
+                given_up.append((row, HUNG))
+            except CrashedWorkerError:
+                given_up.append((row, CRASHED))
         return replace(item, given_up=tuple(given_up))

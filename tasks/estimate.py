@@ -73,6 +73,16 @@ def reference_of_routed(
     return routed, np.array([energy.get(k, np.nan) for k in routed["label_key"]], dtype=float)
 
 
+def labelled_of(routed: dict[str, np.ndarray], reference: np.ndarray) -> Labelled:
+    """Return a round's routed columns with their reference energies as the labelled share."""
+    return Labelled(
+        routed["proposal_weight"],
+        routed["prediction_kj_per_mol"],
+        reference,
+        routed["routing_probability"],
+    )
+
+
 def estimate_round(item: EstimateItem) -> list[RoundRecord]:
     """Estimate the Henry average at the reference level from one round, per temperature."""
     context = load_context(item.run_dir)
@@ -80,12 +90,7 @@ def estimate_round(item: EstimateItem) -> list[RoundRecord]:
     weight = table.columns["proposal_weight"]
     prediction = table.columns["prediction_kj_per_mol"]
     routed, reference = reference_of_routed(item.run_dir, item.round_number)
-    labelled = Labelled(
-        routed["proposal_weight"],
-        routed["prediction_kj_per_mol"],
-        reference,
-        routed["routing_probability"],
-    )
+    labelled = labelled_of(routed, reference)
     records = []
     for k, temperature in enumerate(context.temperatures_k):
         beta = beta_mol_per_kj(temperature)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,17 +19,22 @@ from tasks.paths import labels_path, routed_path
 
 if TYPE_CHECKING:
     from chem.references.contract import LabelResult
+    from chem.references.likeness import Likeness
+
+
+HUNG = "it did not come back in its time; its process was ended"
+CRASHED = "asked alone, it ended every process that ran it: a crash, or too little memory"
 
 
 @dataclass(frozen=True)
 class LabelItem:
-    """Rows of a round's routed file to label as one chunk; those known not to come back."""
+    """Rows of a round's routed file to label as one chunk, and why some will not come back."""
 
     run_dir: str
     round_number: int
     chunk: int
     rows: tuple[int, ...]
-    given_up: tuple[int, ...] = ()
+    given_up: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,8 @@ def label_chunk(item: LabelItem) -> LabelRecord:
     path = labels_path(item.run_dir, item.round_number, item.chunk)
     if not path.exists():
         chosen = _routed(item, item.rows)
-        given_up = np.isin(item.rows, item.given_up)
+        reasons = dict(item.given_up)
+        given_up = {k: reasons[row] for k, row in enumerate(item.rows) if row in reasons}
         rows = labelled(item.run_dir, item.round_number, chosen, given_up)
         write_rows(path, rows, LABELS)
     return label_record(path)
@@ -69,7 +75,7 @@ def labelled(
     run_dir: str,
     round_number: int,
     chosen: dict[str, np.ndarray],
-    given_up: np.ndarray | None = None,
+    given_up: Mapping[int, str] | None = None,
 ) -> list[dict[str, Any]]:
     """Return the labels of insertions, from the user's store where they are known.
 
@@ -77,7 +83,7 @@ def labelled(
         run_dir: run folder.
         round_number: round that wants them.
         chosen: placement columns, label_key and baseline of the insertions.
-        given_up: bool for each, whether its call does not come back; default: none.
+        given_up: why its call does not come back, by number, of those that do not.
 
     Returns:
         Records of the ``labels`` schema, in order.
@@ -85,10 +91,10 @@ def labelled(
     store = label_store(run_dir)
     keys = chosen["label_key"].tolist()
     known = store.find(keys) if store else {}
-    hung = np.zeros(len(keys), dtype=bool) if given_up is None else given_up
-    for part in _parts(run_dir, [k for k, key in enumerate(keys) if key not in known], hung):
+    lost = given_up or {}
+    for part in _parts(run_dir, [k for k, key in enumerate(keys) if key not in known], lost):
         asked = {name: values[part] for name, values in chosen.items()}
-        paid = label_rows(run_dir, round_number, asked, _ask(run_dir, asked, bool(hung[part[0]])))
+        paid = label_rows(run_dir, round_number, asked, _ask(run_dir, asked, lost.get(part[0])))
         if store:
             store.add(paid)
         known |= {row["label_key"]: row for row in paid}
@@ -97,23 +103,24 @@ def labelled(
     return [known[key] | mine for key, mine in zip(keys, own, strict=True)]
 
 
-def _parts(run_dir: str, missing: Sequence[int], hung: np.ndarray) -> list[list[int]]:
+def _parts(run_dir: str, missing: Sequence[int], lost: Mapping[int, str]) -> list[list[int]]:
     """Return what to ask in one go: one label where it takes long, so that each is kept at once."""
-    alone = [[k] for k in missing if hung[k]]
-    rest = [k for k in missing if not hung[k]]
+    alone = [[k] for k in missing if k in lost]
+    rest = [k for k in missing if k not in lost]
     if reference_level(run_dir).slow:
         return alone + [[k] for k in rest]
     return [*alone, rest] if rest else alone
 
 
-def _ask(run_dir: str, asked: dict[str, np.ndarray], given_up: bool) -> Sequence[LabelResult]:
-    if given_up:
-        from chem.references.contract import failed_label
+def _ask(run_dir: str, asked: dict[str, np.ndarray], given_up: str | None) -> Sequence[LabelResult]:
+    from chem.references.contract import failed_label, plausible
 
-        return [failed_label("it did not come back in its time; its process was ended", 0.0)]
+    if given_up is not None:
+        return [failed_label(given_up, 0.0)]
     fractional, quaternions = placement(asked)
     forces = load_context(run_dir).label_forces
-    return reference_level(run_dir).interaction_energies(fractional, quaternions, forces=forces)
+    reference = reference_level(run_dir)
+    return plausible(reference.interaction_energies(fractional, quaternions, forces=forces))
 
 
 def label_store(run_dir: str) -> LabelStore | None:
@@ -186,6 +193,17 @@ def read_labels(run_dir: str, rounds: Sequence[int]) -> dict[str, np.ndarray]:
     if not parts:
         return {field.name: np.zeros(0) for field in LABELS}
     return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+
+
+def labels_likeness(run_dir: str, rounds: Sequence[int]) -> Likeness:
+    """Hold the labels of given rounds beside the baseline."""
+    from chem.references.likeness import likeness
+
+    found = read_labels(run_dir, rounds)
+    energy, baseline = (
+        found[name].astype(float) for name in ("energy_kj_per_mol", "baseline_kj_per_mol")
+    )
+    return likeness(energy, baseline, min(load_context(run_dir).temperatures_k))
 
 
 def misplaced_labels(path: Path) -> int:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chem.estimator import beta_mol_per_kj, henry_prefactor
+from chem.estimator import Labelled, beta_mol_per_kj, henry_prefactor, responding
 from chem.hosts import host_density_kg_per_m3
 from chem.two_step import LabelledRound, Upgraded, upgrade
-from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
+from data.constants import GAS_CONSTANT_KJ_PER_MOL_K, LABEL_SECONDS
 from data.errors import RunFolderError
 from data.records import content_hash
 from data.schemas import LABELS, PLACEMENT_COLUMNS, UPGRADED
@@ -25,7 +25,7 @@ from data.store import read_columns, read_rows, write_rows, write_table
 from data.streams import stream
 from tasks.check import CheckRecord, check_level
 from tasks.context import baseline_model, load_context
-from tasks.estimate import reference_of_routed
+from tasks.estimate import labelled_of, reference_of_routed
 from tasks.insertions import placement
 from tasks.labels import LabelRecord, label_key, label_record, label_rows
 
@@ -50,6 +50,7 @@ class UpgradeItem:
         seed: random seed.
         accept_offset: use a reference that fails its self-check.
         trust_model_file: the user vouches for a model file of unknown SHA-256.
+        label_seconds: longest wall time of a call at the higher level, s.
     """
 
     run_dir: str
@@ -60,6 +61,7 @@ class UpgradeItem:
     seed: int
     accept_offset: bool = False
     trust_model_file: bool = False
+    label_seconds: float = LABEL_SECONDS
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,8 @@ def low_rounds(run_dir: str, temperature_index: int) -> list[LabelledRound]:
     energy = GAS_CONSTANT_KJ_PER_MOL_K * temperature - results[temperature_index]["qst_kj_per_mol"]
     found = []
     for row in rounds:
-        routed, low = reference_of_routed(run_dir, row["round"])
-        count = len(low)
+        back, routed = low_labels(run_dir, row["round"])
+        count = len(routed["insertion"])
         found.append(
             LabelledRound(
                 number=row["round"],
@@ -109,15 +111,22 @@ def low_rounds(run_dir: str, temperature_index: int) -> list[LabelledRound]:
                 energy_kj_per_mol=energy,
                 table_variance=(row["table_error"] / prefactor) ** 2,
                 effective_samples=row["effective_samples"],
-                weight=routed["proposal_weight"],
-                surrogate_kj_per_mol=routed["prediction_kj_per_mol"],
-                low_kj_per_mol=low,
-                probability=routed["routing_probability"],
+                weight=back.weight,
+                surrogate_kj_per_mol=back.surrogate_kj_per_mol,
+                low_kj_per_mol=back.reference_kj_per_mol,
+                probability=back.probability,
                 second_probability=np.full(count, np.nan),
                 high_kj_per_mol=np.full(count, np.nan),
             )
         )
     return found
+
+
+def low_labels(run_dir: str, round_number: int) -> tuple[Labelled, dict[str, np.ndarray]]:
+    """Return the labels of a round that came back, and their rows of its routed file."""
+    routed, low = reference_of_routed(run_dir, round_number)
+    known = np.isfinite(low)
+    return responding(labelled_of(routed, low)), {k: v[known] for k, v in routed.items()}
 
 
 def deciding_rounds(rounds: list[LabelledRound]) -> int:
@@ -132,21 +141,31 @@ def deciding_rounds(rounds: list[LabelledRound]) -> int:
 
 def upgrade_reference(item: UpgradeItem) -> Reference:
     """Return the higher level bound to the run's host and guest, one object per thread."""
-    return _reference(item.run_dir, item.reference, item.trust_model_file, threading.get_ident())
+    return _reference(
+        item.run_dir,
+        item.reference,
+        item.trust_model_file,
+        item.label_seconds,
+        threading.get_ident(),
+    )
 
 
 @lru_cache(maxsize=4)
-def _reference(run_dir: str, reference: str, trusted: bool, thread: int) -> Reference:
+def _reference(
+    run_dir: str, reference: str, trusted: bool, limit_s: float, thread: int
+) -> Reference:
+    from chem.references.isolated import Binding, isolated
     from chem.references.registry import make_reference
 
     system = load_context(run_dir).system
-    return make_reference(
+    bound = make_reference(
         reference,
         system.host,
         system.guest,
         classical=baseline_model(run_dir),
         trust_model_file=trusted,
     )
+    return isolated(bound, Binding(reference, system.host, system.guest), limit_s)
 
 
 atexit.register(_reference.cache_clear)
@@ -213,7 +232,7 @@ def _draw(item: UpgradeItem, some: list[LabelledRound], most: int) -> list[dict[
 def _columns(
     item: UpgradeItem, low: LabelledRound, rows: np.ndarray, probability: np.ndarray
 ) -> dict[str, Any]:
-    routed, _ = reference_of_routed(item.run_dir, low.number)
+    _, routed = low_labels(item.run_dir, low.number)
     system = load_context(item.run_dir).system
     own = content_hash(system.host.hash, system.guest.hash)
     key = upgrade_reference(item).key
@@ -232,11 +251,13 @@ def label_upgrade(chunk: UpgradeChunk) -> LabelRecord:
     item = chunk.item
     path = chunk_path(item.folder, chunk.chunk)
     if not path.exists():
+        from chem.references.contract import plausible
+
         drawn = read_columns(draw_path(item.folder))
         rows = np.array(chunk.rows, dtype=int)
         chosen = {name: values[rows] for name, values in drawn.items()}
         reference = upgrade_reference(item)
-        results = reference.interaction_energies(*placement(chosen))
+        results = plausible(reference.interaction_energies(*placement(chosen)))
         records = label_rows(item.run_dir, 0, chosen, results)
         for record, number in zip(records, chosen["round"], strict=True):
             record |= {"reference_key": reference.key, "round": int(number)}
@@ -253,14 +274,18 @@ def high_rounds(item: UpgradeItem, temperature_index: int) -> list[LabelledRound
         energy |= dict(zip(part["label_key"], part["energy_kj_per_mol"], strict=True))
     found = []
     for low in low_rounds(item.run_dir, temperature_index):
-        routed, _ = reference_of_routed(item.run_dir, low.number)
+        _, routed = low_labels(item.run_dir, low.number)
         place = {number: row for row, number in enumerate(routed["insertion"].tolist())}
         own = np.flatnonzero(drawn["round"] == low.number)
         rows = np.array([place[n] for n in drawn["insertion"][own].tolist()], dtype=int)
         high, probability = low.high_kj_per_mol.copy(), low.second_probability.copy()
         high[rows] = [energy.get(key, np.nan) for key in drawn["label_key"][own]]
         probability[rows] = drawn["second_probability"][own]
-        found.append(replace(low, high_kj_per_mol=high, second_probability=probability))
+        failed = np.zeros(len(high), dtype=bool)
+        failed[rows] = ~np.isfinite(high[rows])
+        found.append(
+            replace(low, high_kj_per_mol=high, second_probability=probability, high_failed=failed)
+        )
     return found
 
 

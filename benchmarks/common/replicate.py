@@ -9,12 +9,15 @@ put to the test:
 - poor: the baseline for ever, with a stated deviation of 4 kJ/mol;
 - adversarial: as good, but 6 kJ/mol too high wherever the reference is within 8 kJ/mol of its
   lowest energy, and as confident there as elsewhere.
+
+Calls of the reference may fail (common/failures.py). The same draws then also give the answers
+that keep the surrogate where a label failed, and that nothing failing would have given.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -27,8 +30,11 @@ from chem.estimator import (
     beta_mol_per_kj,
     boltzmann_factor,
     corrected_moments,
+    failed_share,
+    responding,
 )
 from chem.proposal import Known, learn_proposal, voxel_shape
+from common.failures import Failures, fails
 from common.population import Population
 from ml.calibration import boltzmann_relevance, calibration_factor
 from ml.routing import (
@@ -67,6 +73,7 @@ class Options:
     max_labels: int = 150
     max_rounds: int = 10
     target_error: float = 0.02
+    failures: Failures = "none"
 
     @property
     def schedule(self) -> Schedule:
@@ -106,7 +113,8 @@ class Table:
 class Replicate:
     """One run: its surrogate's character, its random numbers, what it has done so far.
 
-    ``terms`` holds, for each round, numbers whose squares add up to its design variance.
+    ``terms`` holds, for each round, numbers whose squares add up to its design variance;
+    ``chance`` decides which calls fail.
     """
 
     population: Population
@@ -121,6 +129,16 @@ class Replicate:
     terms: list[np.ndarray] = field(default_factory=list)
     labels: int = 0
     misjudged: float = 1.0
+    chance: np.random.Generator = field(default_factory=np.random.default_rng)
+    failed: int = 0
+    failed_shares: list[float] = field(default_factory=list)
+    surrogate_kept: list[RoundEstimate] = field(default_factory=list)
+    none_failed: list[RoundEstimate] = field(default_factory=list)
+
+    @property
+    def learned(self) -> int:
+        """Labels that came back."""
+        return self.labels - self.failed
 
     @property
     def beta(self) -> float:
@@ -149,6 +167,7 @@ def run(
     """
     rng = np.random.default_rng(seed)
     work = Replicate(population, axis, kind, rng, options, misjudged=np.exp(rng.normal(0.0, 0.4)))
+    work.chance = np.random.default_rng([*seed, len("failures")])
     pilot = rng.choice(len(population.measure), TAUGHT, p=population.measure)
     work.tables.append(Table(pilot, np.ones(TAUGHT)))
     while True:
@@ -164,7 +183,7 @@ def surrogate(work: Replicate) -> Model:
     if not work.rounds or work.kind == "poor":
         stated = POOR_SD if work.rounds else PRIOR_SD
         return lambda rows: (pop.baseline_kj_per_mol[rows], np.full(len(rows), stated))
-    size = min(LARGEST_ERROR, ERROR_OF_ONE_LABEL / max(work.labels, 1) ** LEARNING_POWER)
+    size = min(LARGEST_ERROR, ERROR_OF_ONE_LABEL / max(work.learned, 1) ** LEARNING_POWER)
     error, scale = ErrorField.random(rng), ErrorField.random(rng)
     lowest = float(pop.reference_kj_per_mol.min())
     shift = SITE_ERROR if work.kind == "adversarial" else 0.0
@@ -192,8 +211,11 @@ def _round(work: Replicate) -> None:
     rows = np.minimum(rows, len(density) - 1)
     table = Table(rows, work.population.measure[rows] / density[rows])
     work.tables.append(table)
-    moments, design = _label(work, table, model, lot, max(1, options.max_labels - work.labels))
-    work.rounds.append(RoundEstimate(moments, schedule.weight(number), design))
+    answers, design = _label(work, table, model, lot, max(1, options.max_labels - work.labels))
+    for kept, moments in zip(
+        (work.rounds, work.surrogate_kept, work.none_failed), answers, strict=True
+    ):
+        kept.append(RoundEstimate(moments, schedule.weight(number), design))
 
 
 def _stops(work: Replicate, combined: Combined) -> bool:
@@ -239,8 +261,12 @@ def _learn(work: Replicate, model: Model) -> tuple[np.ndarray, Outlook]:
 
 def _label(
     work: Replicate, table: Table, model: Model, lot: float, most: int
-) -> tuple[Moments, float]:
-    """Route, draw and estimate; return the moments and the predicted relative variance."""
+) -> tuple[list[Moments], float]:
+    """Route, draw and estimate; return the moments and the predicted relative variance.
+
+    The moments are those of the package, those with the surrogate's energy where a label failed
+    and those without failures.
+    """
     pop, count = work.population, len(table.rows)
     free = np.isfinite(pop.reference_kj_per_mol[table.rows])
     rows, weight = table.rows[free], table.weight[free]
@@ -250,18 +276,31 @@ def _label(
     routing = route((temperature,), believed, min(lot, most), EXPLORE[0 if first else 1])
     chosen, probability = draw(work.rng, routing.probability, most)
     truth = pop.reference_kj_per_mol[rows[chosen]]
+    back = ~fails(work.options.failures, pop, rows[chosen], work.chance)
+    came = np.where(back, truth, np.nan)
+    labelled = Labelled(weight[chosen], prediction[chosen], came, probability[chosen])
     work.labels += len(chosen)
-    labelled = Labelled(weight[chosen], prediction[chosen], truth, probability[chosen])
-    change = boltzmann_factor(work.beta, truth) - boltzmann_factor(work.beta, prediction[chosen])
-    missed = np.sqrt(1.0 - probability[chosen])
-    work.terms.append(weight[chosen] * change / probability[chosen] * missed / count)
+    work.failed += int((~back).sum())
+    work.failed_shares.append(failed_share(work.beta, weight, prediction, labelled))
+    known = responding(labelled)
+    change = boltzmann_factor(work.beta, truth[back])
+    change -= boltzmann_factor(work.beta, known.surrogate_kj_per_mol)
+    missed = np.sqrt(1.0 - known.probability)
+    work.terms.append(known.weight * change / known.probability * missed / count)
     design = predicted_design_variance(temperature, believed, probability)
     alone = float((weight * boltzmann_factor(work.beta, prediction)).sum())
     if not first:
         raw = believed.sd_kj_per_mol[chosen] / work.calibration
-        work.scores.append((truth - believed.mean_kj_per_mol[chosen]) / raw)
-        work.relevance.append(boltzmann_relevance(truth, 1.0 / work.beta))
-    return corrected_moments(work.beta, weight, prediction, labelled, count), design / alone**2
+        work.scores.append(((truth - believed.mean_kj_per_mol[chosen]) / raw)[back])
+        work.relevance.append(boltzmann_relevance(truth[back], 1.0 / work.beta))
+    kept = np.where(back, truth, prediction[chosen])
+    answers = [
+        corrected_moments(
+            work.beta, weight, prediction, replace(labelled, reference_kj_per_mol=energy), count
+        )
+        for energy in (came, kept, truth)
+    ]
+    return answers, design / alone**2
 
 
 def _believed(work: Replicate, model: Model, rows: np.ndarray, weight: np.ndarray) -> Believed:

@@ -20,7 +20,12 @@ from typing import Any
 import numpy as np
 
 from chem.references.cells import LabelCell, label_cell
-from chem.references.contract import LabelResult, failed_label, net_force_and_torque
+from chem.references.contract import (
+    LabelResult,
+    failed_label,
+    net_force_and_torque,
+    why_implausible,
+)
 from data.constants import KJ_PER_MOL_PER_EV
 from data.errors import LabelFailure, ReferenceLevelError
 from data.records import Guest, Host, content_hash
@@ -53,8 +58,8 @@ class AseReference:
 
     One calculator object computes the host and then every insertion; another computes the guest
     alone in the same cell and orientation, so that each keeps what it can reuse between calls.
-    A call that raises, or gives no finite energy, is repeated once with the safer calculator
-    (all three energies at the safer settings) and then recorded as failed.
+    A call that raises, or gives no energy that can be true, is repeated once with the safer
+    calculator (all three energies at the safer settings) and then recorded as failed.
 
     Args:
         level: name, key and calculator factories.
@@ -105,6 +110,8 @@ class AseReference:
                 attempt = self._attempt(which)
                 self._host_energies_ev[which] = attempt.host_energy_ev()
                 energy, atom_forces = attempt.interaction(positions, forces)
+                if wrong := why_implausible(energy):
+                    raise LabelFailure(wrong)
             except (Exception, SystemExit) as error:  # a foreign calculator may raise anything
                 short = shortage_of(error)
                 if short is not None:  # a full disk says nothing of this insertion

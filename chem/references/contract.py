@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
@@ -10,6 +11,12 @@ import numpy as np
 from data.records import Guest, Host
 
 LabelStatus = Literal["ok", "retried", "failed"]
+LOWEST_KJ_PER_MOL = -300.0
+"""No small molecule is bound with more, chemisorbed or not: below, an energy is a mistake."""
+
+
+LATE = "it did not come back within"
+"""How the reason of a call begins that was given up for its wall time."""
 
 
 @dataclass(frozen=True)
@@ -107,3 +114,24 @@ def net_force_and_torque(
 def failed_label(reason: str, seconds: float) -> LabelResult:
     """Return the record of a call that gave no usable energy."""
     return LabelResult(float("nan"), None, None, "failed", reason, seconds)
+
+
+def why_implausible(energy_kj_per_mol: float) -> str:
+    """Return what rules an energy out; empty where nothing does. High ones are walls."""
+    if np.isfinite(energy_kj_per_mol) and energy_kj_per_mol >= LOWEST_KJ_PER_MOL:
+        return ""
+    return (
+        f"{energy_kj_per_mol:.6g} kJ/mol is no energy of a molecule in a host, which is above "
+        f"{LOWEST_KJ_PER_MOL:g}: a wrong unit, a wrong electronic state, or a model far outside "
+        "what it was fitted to"
+    )
+
+
+def plausible(results: Sequence[LabelResult]) -> list[LabelResult]:
+    """Return labels with those that cannot be true turned into failed ones."""
+    return [
+        result
+        if result.status == "failed" or not why_implausible(result.energy_kj_per_mol)
+        else failed_label(why_implausible(result.energy_kj_per_mol), result.seconds)
+        for result in results
+    ]

@@ -56,6 +56,8 @@ QUEUED_PER_WORKER = 2
 """Classical units in hand for each worker: one runs, one waits."""
 LOOPS_PER_WORKER = 4
 """Reference units in hand: their stages follow each other, so that many keep workers busy."""
+RESTART_S = 10.0
+"""What a reference's own process may take to start again after a call that was given up."""
 
 
 @dataclass
@@ -111,7 +113,7 @@ class Engine:
         waiting.sort(key=_size)
         classical = deque(u for u in waiting if u.is_classical)
         references = deque(u for u in waiting if not u.is_classical)
-        self._base_cpu_s = self.pools.cpu_seconds()
+        self._base_cpu_s = self.pools.cpu_seconds(now=True)
         self.tick()
         ticked = time.monotonic()
         try:
@@ -127,7 +129,7 @@ class Engine:
             raise
         finally:
             self._wait_for_drivers()
-            self.tick()
+            self.tick(now=True)
         self.refuse_shortage()
         return not (classical or references or self._stopping.is_set())
 
@@ -147,9 +149,9 @@ class Engine:
             time.sleep(GATE_S)
         raise CampaignStopped("the campaign was asked to stop; resume it to go on")
 
-    def tick(self) -> None:
-        """Write what is going on, and show it."""
-        self.live.cpu_s = self.pools.cpu_seconds() - self._base_cpu_s
+    def tick(self, *, now: bool = False) -> None:
+        """Write what is going on, and show it; ``now`` asks the workers what they have used."""
+        self.live.cpu_s = self.pools.cpu_seconds(now=now) - self._base_cpu_s
         told = self.live.as_dict()
         try:
             self.folder.write_live(told)
@@ -190,7 +192,7 @@ class Engine:
         """Return the executor of a unit's stages."""
         until = time.monotonic() + 3600.0 * self.limits.unit_hours
         limits: dict[Kind, float] = {
-            "labels": CHUNK_SIZE * self.limits.label_seconds,
+            "labels": CHUNK_SIZE * (self.limits.label_seconds + RESTART_S),
             "insertions": 3600.0 * self.limits.unit_hours,
             "scores": 3600.0 * self.limits.unit_hours,
             "train": 3600.0 * self.limits.unit_hours,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ from chem.estimator import (
     heat_of_adsorption,
     henry_prefactor,
     kish,
+    responding,
     table_moments,
 )
 from data.records import Estimate
@@ -92,12 +95,105 @@ def test_a_perfect_surrogate_needs_no_correction():
     assert moments.design_covariance == pytest.approx(np.zeros((2, 2)))
 
 
-def test_failed_labels_keep_the_surrogate_and_are_counted():
+def test_labels_that_came_back_stand_for_one_that_failed():
     weight, surrogate = np.ones(4), np.zeros(4)
-    labelled = Labelled(np.ones(2), np.zeros(2), np.array([np.nan, 0.0]), np.array([0.5, 0.5]))
+    energy = np.array([np.nan, -1.0])
+    labelled = Labelled(np.ones(2), np.zeros(2), energy, np.array([0.5, 0.5]))
     moments = corrected_moments(BETA, weight, surrogate, labelled, 4)
-    assert moments.mean[0] == pytest.approx(1.0)
+    change = float(boltzmann_factor(BETA, energy[1:])[0]) - 1.0
+    # Two labels at a half are four insertions; the one that came back counts for both.
+    assert moments.mean[0] == pytest.approx(1.0 + 4.0 * change / 4.0)
+    assert moments.failure_covariance[0, 0] > 0
     assert failed_share(BETA, weight, surrogate, labelled) == pytest.approx(0.5)
+
+
+def drop(rng, labelled: Labelled, share: np.ndarray) -> Labelled:
+    """Let labels fail with given probabilities."""
+    gone = rng.random(len(share)) < share
+    energy = np.where(gone, np.nan, labelled.reference_kj_per_mol)
+    return replace(labelled, reference_kj_per_mol=energy)
+
+
+def test_failures_at_random_leave_no_bias_and_widen_the_error():
+    """Against the same draws with every label; a surrogate 1 kJ/mol too high throughout."""
+    rng = np.random.default_rng(11)
+    weight, reference, _ = population(rng, 400)
+    surrogate = reference + rng.normal(1.0, 0.5, 400)
+    truth = table_moments(BETA, weight, reference, 500).mean
+    probability = rng.uniform(0.2, 0.6, 400)
+    found, kept, errors = [], [], []
+    for _ in range(1500):
+        labelled = draw_labelled(rng, weight, reference, surrogate, probability)
+        failing = drop(rng, labelled, np.full(len(labelled.weight), 0.1))
+        moments = corrected_moments(BETA, weight, surrogate, failing, 500)
+        found.append(moments.mean)
+        energy = failing.reference_kj_per_mol
+        stays = np.where(np.isfinite(energy), energy, failing.surrogate_kj_per_mol)
+        old = replace(failing, reference_kj_per_mol=stays)
+        kept.append(corrected_moments(BETA, weight, surrogate, old, 500).mean)
+        errors.append(moments.design_covariance)
+    error = np.std(found, axis=0) / np.sqrt(len(found))
+    assert (np.abs(np.mean(found, axis=0) - truth) < 3.0 * error).all()
+    assert (np.abs(np.mean(kept, axis=0) - truth) > 10.0 * error).all()
+    # The plug-in of two-phase sampling is never too small, see docs/estimator.md.
+    spread = np.var(found, axis=0)
+    assert (np.diag(np.mean(errors, axis=0)) > 0.9 * spread).all()
+    assert (np.diag(np.mean(errors, axis=0)) < 1.5 * spread).all()
+
+
+def test_failures_that_follow_the_surrogate_energy_leave_no_bias_within_classes():
+    rng = np.random.default_rng(12)
+    weight, reference, _ = population(rng, 2000)
+    surrogate = np.round(reference + 1.0)
+    truth = table_moments(BETA, weight, reference, 2500).mean[0]
+    probability = np.full(2000, 0.5)
+    deep = surrogate < -9.0
+    means = []
+    for _ in range(300):
+        labelled = draw_labelled(rng, weight, reference, surrogate, probability)
+        often = np.where(labelled.surrogate_kj_per_mol < -9.0, 0.3, 0.02)
+        failing = drop(rng, labelled, often)
+        means.append(corrected_moments(BETA, weight, surrogate, failing, 2500).mean[0])
+    assert 200 < deep.sum() < 1800
+    assert abs(np.mean(means) - truth) < 3.0 * np.std(means) / np.sqrt(len(means))
+
+
+def test_what_failures_hide_covers_the_worst_half_and_does_not_average_out():
+    """A tenth fails, always among the upper half: the term covers that bias at two of its sizes."""
+    rng = np.random.default_rng(13)
+    weight, reference, surrogate = population(rng, 300)
+    probability = np.full(300, 0.4)
+    labelled = draw_labelled(rng, weight, reference, surrogate, probability)
+    whole = corrected_moments(BETA, weight, surrogate, labelled, 400)
+    change = boltzmann_factor(BETA, labelled.reference_kj_per_mol) - boltzmann_factor(
+        BETA, labelled.surrogate_kj_per_mol
+    )
+    order = np.argsort(labelled.weight * change)
+    upper = order[len(order) // 2 :]
+    energy = labelled.reference_kj_per_mol.copy()
+    energy[rng.choice(upper, len(order) // 10, replace=False)] = np.nan
+    moments = corrected_moments(
+        BETA, weight, surrogate, replace(labelled, reference_kj_per_mol=energy), 400
+    )
+    hidden = float(np.sqrt(moments.failure_covariance[0, 0]))
+    assert 0 < abs(moments.mean[0] - whole.mean[0]) < 2.0 * hidden
+    one = combine([RoundEstimate(moments, 1.0, 0.0)])
+    many = combine([RoundEstimate(moments, 1.0, 0.0)] * 9)
+    assert one.failure_standard_error == pytest.approx(hidden)
+    assert many.failure_standard_error == pytest.approx(hidden)
+    assert many.design_standard_error == pytest.approx(one.design_standard_error / 3.0)
+    assert many.covariance[0, 0] > hidden**2
+
+
+def test_without_failures_every_number_is_that_of_all_labels_bit_for_bit():
+    rng = np.random.default_rng(14)
+    weight, reference, surrogate = population(rng, 200)
+    labelled = draw_labelled(rng, weight, reference, surrogate, np.full(200, 0.3))
+    assert responding(labelled) is labelled
+    moments = corrected_moments(BETA, weight, surrogate, labelled, 250)
+    assert (moments.failure_covariance == 0).all()
+    combined = combine([RoundEstimate(moments, 1.0, 0.0)])
+    assert (combined.covariance == moments.table_covariance + moments.design_covariance).all()
 
 
 def test_heat_of_adsorption_of_one_level():
@@ -178,7 +274,9 @@ def test_without_a_usable_label_the_interval_is_what_the_surrogate_predicted(ref
     moments = corrected_moments(BETA, weight, energy, none, 100)
     assert moments.correction_effective_samples == 0.0
     combined = combine([RoundEstimate(moments, 1.0, 9.0)])
-    assert combined.estimate.relative_standard_error == pytest.approx(3.0)
+    hidden = count / (0.01 * 100)  # labels at 1 % each stood for as much as all insertions
+    assert combined.failure_standard_error == pytest.approx(hidden * combined.mean[0])
+    assert combined.design_standard_error == pytest.approx(3.0 * combined.mean[0])
     heat, error = heat_of_adsorption(combined.mean, combined.covariance, TEMPERATURE_K)
     assert error > abs(heat)
     low, high = interval(combined.estimate, combined.degrees_of_freedom)

@@ -25,12 +25,12 @@ from flows.campaign.folder import CampaignFolder
 from flows.campaign.hosts import HostEntry
 from flows.campaign.live import now
 from flows.campaign.read import Campaign
-from flows.campaign.screen_decide import decide, look
-from flows.campaign.screen_ranking import write_ranking
-from flows.campaign.screen_record import Found, Lot, ScreenRecord
-from flows.campaign.screen_runs import Runs
-from flows.campaign.screen_settings import ScreenPart
-from flows.campaign.screen_state import (
+from flows.campaign.screen.decide import decide, look
+from flows.campaign.screen.ranking import write_ranking
+from flows.campaign.screen.record import Found, Lot, ScreenRecord
+from flows.campaign.screen.runs import Runs
+from flows.campaign.screen.settings import ScreenPart
+from flows.campaign.screen.state import (
     HEAT,
     LN_HENRY,
     Criterion,
