@@ -249,7 +249,7 @@ def test_a_full_disk_under_a_reference_is_no_failed_label(
     file = tmp_path / "campaign.yaml"
     entry = GATED.replace("ase:gate:make", "ase:writes_scratch:make")
     file.write_text(campaign_text(THREADS, entry).replace("SOD, CAXVII, LTA_SI", "SOD"))
-    with pytest.raises(StorageError, match=r"scratch: the file system is full.*campaign resume"):
+    with pytest.raises(StorageError, match=r"^Cannot write: the file system is full.*resume"):
         run_campaign(read_campaign(file), reporter=SilentReporter())
     folder = CampaignFolder(tmp_path / "out")
     assert folder.failures() == []
