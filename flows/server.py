@@ -47,8 +47,8 @@ _QUIET_ENVIRONMENT = {
     ".filesystem",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "PREFECT_CLI_PROMPT": "false",
-    # Seconds, not minutes: a run goes on without a server that is gone.
-    "PREFECT_CLIENT_MAX_RETRIES": "3",
+    # Half a minute of asking again, not one for each request: a run goes on without its server.
+    "PREFECT_CLIENT_MAX_RETRIES": "4",
     # Its threads report each event that a server which is gone did not take.
     "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_SETTINGS_PATH": str(Path(__file__).resolve().parent / "logging.yml"),

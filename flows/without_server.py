@@ -1,4 +1,4 @@
-"""A run whose Prefect server leaves in the middle: it goes on from its files."""
+"""A run whose Prefect server leaves or breaks in the middle: it goes on from its files."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from flows.executors import Executor
 
 Result = TypeVar("Result")
+_MOST_CAUSES, _MOST_WORDS = 20, 200
+_SERVERS_OWN = 500
+"""HTTP status from which on an error is the server's own."""
+_NO_SLOT = "ConcurrencySlotAcquisitionError"
+"""What Prefect makes of one on the way to a task's turn."""
 
 
 class Workforce(Protocol):
@@ -30,7 +35,7 @@ def with_or_without_server(
     work: Callable[[Executor, Reporter], Result],
     settings: Workforce,
 ) -> Result:
-    """Run a flow; where its server is gone, do what is left on workers that need none.
+    """Run a flow; where its server fails it, do what is left on workers that need none.
 
     Args:
         url: API address of the server.
@@ -41,11 +46,10 @@ def with_or_without_server(
     logging.raiseExceptions = False  # who needs to know of log lines that are lost is told below
     try:
         return flow()
-    except StorageError:
-        raise
-    except Exception:
-        if answers(f"{url}/health"):
+    except Exception as error:
+        if not _is_the_servers(error, url):
             raise
+        said = " ".join(str(error).split())[:_MOST_WORDS] or type(error).__name__
     from flows.console import Reporter
     from flows.pool_executor import PoolExecutor
     from flows.pools import open_pools
@@ -53,7 +57,26 @@ def with_or_without_server(
     cluster = None if settings.cluster is None else Path(settings.cluster)
     with Reporter() as reporter, open_pools(cluster, settings.workers) as pools:
         reporter.say(
-            f"The Prefect server at {url} does not answer. The run goes on from its files without "
-            "it; they will be complete, its page is not."
+            f"The Prefect server at {url} cannot be used any more ({said}). The run goes on from "
+            "its files without it; they will be complete, its page is not."
         )
         return work(PoolExecutor(pools), reporter)
+
+
+def _is_the_servers(error: BaseException, url: str) -> bool:
+    """Return whether a flow failed for want of its server: gone, or answering with errors."""
+    import httpx
+    from prefect.exceptions import CancelledRun
+
+    if isinstance(error, StorageError | CancelledRun):
+        return False
+    cause: BaseException | None = error
+    for _ in range(_MOST_CAUSES):
+        if cause is None:
+            break
+        if isinstance(cause, httpx.TransportError) or type(cause).__name__ == _NO_SLOT:
+            return True
+        if isinstance(cause, httpx.HTTPStatusError):
+            return cause.response.status_code >= _SERVERS_OWN
+        cause = cause.__cause__ or cause.__context__
+    return not answers(f"{url}/health")

@@ -83,7 +83,7 @@ def command(
     )
 
 
-def wait_until(true: Callable[[], bool], what: str, seconds: float = 120.0) -> None:
+def wait_until(true: Callable[[], bool], what: str, seconds: float = 240.0) -> None:
     """Wait for something that has to happen."""
     until = time.monotonic() + seconds
     while not true():

@@ -95,7 +95,7 @@ def test_workers_that_join_and_leave(
             leave(second)
             workers.join()
             gate.touch()
-            assert process.wait(120) == 0, (tmp_path / "errors").read_text()
+            assert process.wait(240) == 0, (tmp_path / "errors").read_text()
     folder = CampaignFolder(out)
     assert folder.failures() == []
     assert answers_of(out) == {unit.id: undisturbed[unit.id] for unit in folder.units()}
