@@ -1,7 +1,7 @@
 # widomill: `make help` lists the targets. Each works on a bare machine with Python 3.11.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install demo ui test lint bench clean
+.PHONY: help install demo ui test lint audit bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -59,6 +59,9 @@ lint: install ## style, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+audit: install ## look up every pinned package in the database of known vulnerabilities
+	@$(BIN)/python .ci/audit.py requirements.lock $(VENV)/audit
 
 bench: install ## run every benchmark (hours); each says what it needs
 	@shopt -s nullglob; for file in benchmarks/*.py; do \

@@ -199,12 +199,16 @@ def disturbed(
 
 
 def differences(out: Path, whole: Path) -> list[str]:
-    """Return the units whose results are not those of the undisturbed campaign."""
+    """Return the units whose results are not those of the undisturbed campaign, to the bit."""
     found = []
     for path in sorted(whole.glob("runs/*/results.parquet")):
         other = out / path.relative_to(whole)
-        if not other.is_file() or not pq.read_table(other).equals(pq.read_table(path)):
-            found.append(f"{out.name}: {path.parent.name}")
+        if not other.is_file():
+            found.append(f"{out.name}: {path.parent.name}: no results")
+        elif other.read_bytes() != path.read_bytes():
+            ours, theirs = pq.read_table(other).to_pandas(), pq.read_table(path).to_pandas()
+            names = [name for name in theirs if not theirs[name].equals(ours.get(name))]
+            found.append(f"{out.name}: {path.parent.name}: {', '.join(names) or 'the file'}")
     return found
 
 
@@ -229,11 +233,13 @@ def main() -> None:
     seconds = time.monotonic() - began
     while (left := given.kills - tally.kills.total()) > 0:
         out = disturbed(folder, file, seconds, min(left, given.each), tally, rng)
-        tally.different += differences(out, whole)
-        shutil.rmtree(out)
+        found = differences(out, whole)
+        tally.different += found
+        if not found:
+            shutil.rmtree(out)
         print(
             f"{tally.kills.total()} kills, {tally.campaigns} campaigns, "
-            f"{len(tally.different)} units differ",
+            f"{len(tally.different)} units differ {tally.different[-1:]}",
             file=sys.stderr,
             flush=True,
         )

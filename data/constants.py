@@ -30,3 +30,6 @@ STP_TEMPERATURE_K = 273.15
 STP_PRESSURE_PA = 101_325.0
 STP_CM3_PER_MOL = GAS_CONSTANT_J_PER_MOL_K * STP_TEMPERATURE_K / STP_PRESSURE_PA * CM3_PER_M3
 """Molar volume of an ideal gas at 273.15 K and 101 325 Pa, the adsorption field's cm3(STP)."""
+
+LABEL_SECONDS = 3600.0
+"""Longest wall time of a reference call where nothing else is said, s."""

@@ -85,6 +85,10 @@ class CampaignStopped(WidomillError):
     """A campaign was asked to stop; its folder is ready to resume."""
 
 
+class StorageError(WidomillError, OSError):
+    """Files cannot be written: no space, no right to, a disk that fails. All that runs meets it."""
+
+
 class TransientError(WidomillError):
     """A failure worth a retry (file system hiccup, lost worker); others are not retried."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data.errors import RunFolderError
+from data.shortage import written
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,17 +25,22 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     Args:
         path: final name; its folder is created.
         write: called with the temporary path.
+
+    Raises:
+        StorageError: there is no space, no right to write, no working disk.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        write(temporary)
-        with open(temporary, "rb") as handle:
-            os.fsync(handle.fileno())
-        os.replace(temporary, path)
-        _flush_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write(temporary)
+            with open(temporary, "rb") as handle:
+                os.fsync(handle.fileno())
+            os.replace(temporary, path)
+            _flush_folder(path.parent)
+        finally:
+            with contextlib.suppress(OSError):  # of a read-only file system, even of no file
+                temporary.unlink(missing_ok=True)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -11,7 +11,8 @@ from typing import Annotated, TextIO
 
 import typer
 
-from data.errors import InputError, WidomillError
+from data.errors import InputError, StorageError, WidomillError
+from data.shortage import KEPT, shortage_of
 from flows.cli_campaign import campaign
 from flows.cli_classical import register
 from flows.cli_cluster import cluster as cluster_commands
@@ -28,6 +29,7 @@ from flows.cli_options import (
     Guest,
     Host,
     JsonOutput,
+    LabelSeconds,
     LennardJones,
     Orchestration,
     Out,
@@ -129,6 +131,7 @@ def henry(
     model: Annotated[
         str | None, typer.Option(help="model of other hosts to start from; see `widomill models`")
     ] = None,
+    label_seconds: LabelSeconds = 3600.0,
     accept_offset: AcceptOffset = False,
     trust_model_file: TrustModelFile = False,
 ) -> None:
@@ -166,6 +169,7 @@ def henry(
         seed=seed,
         out="" if out is None else str(out),
         model=model,
+        label_seconds=label_seconds,
         accept_offset=accept_offset,
         trust_model_file=trust_model_file,
     )
@@ -295,6 +299,15 @@ def main() -> None:
         _fail(error, EXIT_BAD_INPUT)
     except WidomillError as error:
         _fail(error, EXIT_FAILURE)
+    except MemoryError as error:
+        told = f" ({error})" if str(error) else ""
+        words = f"Not enough memory{told}. Use fewer --workers or a machine with more. {KEPT}"
+        _fail(WidomillError(words), EXIT_FAILURE)
+    except Exception as error:
+        short: StorageError | None = shortage_of(error)
+        if short is None:
+            raise
+        _fail(short, EXIT_FAILURE)
     except KeyboardInterrupt:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         typer.echo("Stopped. Run the same command again to go on from here.", err=True)

@@ -140,7 +140,7 @@ def export(
     ] = None,
 ) -> None:
     """Write the results as a table or as AIF files, or the labels as extended XYZ."""
-    from flows.campaign.export import export as export_as
+    from flows.campaign.export.export import export as export_as
     from flows.campaign.folder import CampaignFolder
 
     record = export_as(CampaignFolder(folder).require(), format, out)

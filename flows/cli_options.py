@@ -60,6 +60,10 @@ Out = Annotated[Path | None, typer.Option(help="run folder", show_default="a nam
 JsonOutput = Annotated[
     bool, typer.Option("--json", help="print one JSON object on standard output")
 ]
+LabelSeconds = Annotated[
+    float,
+    typer.Option(help="wall time of one reference call through ASE or xTB, s; past it, it failed"),
+]
 AcceptOffset = Annotated[
     bool, typer.Option("--accept-offset", help="use a reference that fails its self-check")
 ]

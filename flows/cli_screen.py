@@ -37,7 +37,7 @@ def screen(
     from data.errors import CampaignStopped
     from flows.campaign.launch import launch_campaign
     from flows.campaign.read import read_campaign
-    from flows.campaign.screen import screen_of
+    from flows.campaign.screen.screen import screen_of
 
     checked = read_campaign(file, out=str(out.absolute()) if out else None)
     screen_of(checked)
@@ -55,8 +55,8 @@ def screen(
 
 def _print(checked: Campaign, json_output: bool) -> None:
     from flows.campaign.folder import CampaignFolder
-    from flows.campaign.screen import as_json, open_state, screen_of
-    from flows.campaign.screen_ranking import ranking
+    from flows.campaign.screen.ranking import ranking
+    from flows.campaign.screen.screen import as_json, open_state, screen_of
     from flows.campaign.show_screen import print_ranking
 
     part = screen_of(checked)

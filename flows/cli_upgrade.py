@@ -12,6 +12,7 @@ from flows.cli_options import (
     AcceptOffset,
     Cluster,
     JsonOutput,
+    LabelSeconds,
     Orchestration,
     Seed,
     TrustModelFile,
@@ -42,6 +43,7 @@ def upgrade(
     orchestration: Orchestration = True,
     seed: Seed = 0,
     json_output: JsonOutput = False,
+    label_seconds: LabelSeconds = 3600.0,
     accept_offset: AcceptOffset = False,
     trust_model_file: TrustModelFile = False,
 ) -> None:
@@ -59,6 +61,7 @@ def upgrade(
         "workers": workers,
         "cluster": None if cluster is None else str(cluster),
         "seed": seed,
+        "label_seconds": label_seconds,
         "accept_offset": accept_offset,
         "trust_model_file": trust_model_file,
     }

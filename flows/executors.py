@@ -67,7 +67,38 @@ class Executor(Protocol):
         ...
 
 
-class PlainExecutor:
+class PagelessExecutor:
+    """An executor that shows nothing: what runs items and what shows them come together here."""
+
+    def map(
+        self,
+        function: Callable[[Item], Record],
+        items: Sequence[Item],
+        *,
+        kind: Kind,
+        run_names: Sequence[str],
+        progress: Progress | None = None,
+    ) -> list[Record]:
+        """Run ``function`` on each item; see ``Executor.map``."""
+        raise NotImplementedError
+
+    def call(
+        self, function: Callable[[Item], Record], item: Item, *, kind: Kind, run_name: str
+    ) -> Record:
+        """Run ``function`` on one item, as a stage of its own."""
+        return self.map(function, [item], kind=kind, run_names=[run_name])[0]
+
+    def table(self, key: str, rows: list[dict[str, Any]], description: str) -> None:
+        """Do nothing: there is no page."""
+
+    def markdown(self, key: str, text: str, description: str) -> None:
+        """Do nothing: there is no page."""
+
+    def progress(self, key: str, percent: float, description: str) -> None:
+        """Do nothing: there is no page."""
+
+
+class PlainExecutor(PagelessExecutor):
     """Runs everything in this process, one item after another; shows nothing.
 
     Args:
@@ -88,15 +119,13 @@ class PlainExecutor:
     ) -> list[Record]:
         """Run ``function`` on each item in turn; see ``Executor.map``."""
         records: list[Record] = []
-        for item, run_name in zip(items, run_names, strict=True):
-            records.append(self.call(function, item, kind=kind, run_name=run_name))
+        for item, _ in zip(items, run_names, strict=True):
+            records.append(self._attempt(function, item))
             if progress is not None:
                 progress(len(records), len(items))
         return records
 
-    def call(
-        self, function: Callable[[Item], Record], item: Item, *, kind: Kind, run_name: str
-    ) -> Record:
+    def _attempt(self, function: Callable[[Item], Record], item: Item) -> Record:
         """Run ``function`` on one item, again after a ``TransientError``."""
         for delay in self._retry_delays_seconds:
             try:
@@ -105,17 +134,8 @@ class PlainExecutor:
                 time.sleep(delay)
         return function(item)
 
-    def table(self, key: str, rows: list[dict[str, Any]], description: str) -> None:
-        """Do nothing: there is no page."""
 
-    def markdown(self, key: str, text: str, description: str) -> None:
-        """Do nothing: there is no page."""
-
-    def progress(self, key: str, percent: float, description: str) -> None:
-        """Do nothing: there is no page."""
-
-
-class PrefectExecutor(RunArtifacts):
+class PrefectExecutor(RunArtifacts, PagelessExecutor):
     """Runs each item as one Prefect task run on the flow's task runner.
 
     Use it inside a flow; one instance per flow run.
@@ -177,12 +197,6 @@ class PrefectExecutor(RunArtifacts):
             _cancel(futures)
             raise
         return [records[index] for index in range(len(futures))]
-
-    def call(
-        self, function: Callable[[Item], Record], item: Item, *, kind: Kind, run_name: str
-    ) -> Record:
-        """Run ``function`` on one item as a Prefect task run on a worker."""
-        return self.map(function, [item], kind=kind, run_names=[run_name])[0]
 
     def _runner(self) -> TaskRunner[Any]:
         from prefect.context import FlowRunContext

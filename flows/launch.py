@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flows.settings import HenrySettings, IsothermSettings, SystemKind
 
+if TYPE_CHECKING:
+    from flows.console import Reporter
+    from flows.executors import Executor
+
 Result = TypeVar("Result")
+Work = Callable[[SystemKind, "Executor", "Reporter"], Result]
 
 
 def launch(settings: HenrySettings, *, orchestration: bool) -> list[dict[str, Any]]:
@@ -23,7 +28,9 @@ def launch(settings: HenrySettings, *, orchestration: bool) -> list[dict[str, An
     """
     from flows.prepare import prepare
 
-    return _orchestrated(settings, prepare, _henry_flow) if orchestration else _plain(settings)
+    if orchestration:
+        return _orchestrated(settings, prepare, _henry_flow, _henry)
+    return _plain(settings, _henry)
 
 
 def launch_isotherm(settings: IsothermSettings, *, orchestration: bool) -> dict[str, Any]:
@@ -39,41 +46,50 @@ def launch_isotherm(settings: IsothermSettings, *, orchestration: bool) -> dict[
     from flows.prepare import prepare_isotherm
 
     if orchestration:
-        return _orchestrated(settings, prepare_isotherm, _isotherm_flow)
-    from flows.console import Reporter
-    from flows.executors import PlainExecutor
-    from flows.isotherm_run import run_isotherm_job
-
-    with Reporter() as reporter:
-        return run_isotherm_job(settings, PlainExecutor(), reporter)
+        return _orchestrated(settings, prepare_isotherm, _isotherm_flow, _isotherm)
+    return _plain(settings, _isotherm)
 
 
-def _plain(settings: HenrySettings) -> list[dict[str, Any]]:
-    from flows.console import Reporter
-    from flows.executors import PlainExecutor
+def _henry(settings: HenrySettings, executor: Executor, reporter: Reporter) -> list[dict[str, Any]]:
     from flows.report import write_report
     from flows.run import run
 
-    with Reporter() as reporter:
-        results = run(settings, PlainExecutor(), reporter)
+    results = run(settings, executor, reporter)
     write_report(settings.run_dir)
     return results
+
+
+def _isotherm(settings: IsothermSettings, executor: Executor, reporter: Reporter) -> dict[str, Any]:
+    from flows.isotherm_run import run_isotherm_job
+
+    return run_isotherm_job(settings, executor, reporter)
+
+
+def _plain(settings: SystemKind, work: Work[SystemKind, Result]) -> Result:
+    from flows.console import Reporter
+    from flows.executors import PlainExecutor
+
+    with Reporter() as reporter:
+        return work(settings, PlainExecutor(), reporter)
 
 
 def _orchestrated(
     settings: SystemKind,
     check: Callable[[SystemKind], object],
     import_flow: Callable[[], Callable[[SystemKind], Result]],
+    work: Work[SystemKind, Result],
 ) -> Result:
-    """Run a flow on a server of its own, or the user's.
+    """Run a flow on a server of its own, or the user's; go on without one that leaves.
 
     Args:
         settings: what to do.
         check: raises for bad input, before a server starts.
         import_flow: returns the flow; importing it takes as long as the server to start.
+        work: what the flow does.
     """
     from flows.cluster_file import read_cluster
     from flows.server import prefect_server
+    from flows.without_server import with_or_without_server
 
     if settings.cluster is not None:
         read_cluster(Path(settings.cluster))
@@ -81,8 +97,13 @@ def _orchestrated(
     check(absolute)
     with prefect_server(settings.run_dir / "prefect", wait=False) as server:
         flow = import_flow()
-        server.wait()
-        return flow(absolute)
+        url = server.wait()
+        return with_or_without_server(
+            url,
+            lambda: flow(absolute),
+            lambda executor, reporter: work(absolute, executor, reporter),
+            absolute,
+        )
 
 
 def _henry_flow() -> Callable[[HenrySettings], list[dict[str, Any]]]:

@@ -11,14 +11,14 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from data.errors import DeadWorkerError, TransientError
-from flows.executors import RETRY_DELAYS_SECONDS, Item, Kind, PlainExecutor, Progress, Record
+from flows.executors import RETRY_DELAYS_SECONDS, Item, Kind, PagelessExecutor, Progress, Record
 from flows.pools import Job
 
 if TYPE_CHECKING:
     from flows.pools import Pools
 
 
-class PoolExecutor(PlainExecutor):
+class PoolExecutor(PagelessExecutor):
     """Runs each item on a worker of the pools; shows nothing. Any number may share the pools.
 
     Args:
@@ -37,8 +37,8 @@ class PoolExecutor(PlainExecutor):
         limits_s: Mapping[Kind, float] | None = None,
         retry_delays_seconds: Sequence[float] = RETRY_DELAYS_SECONDS,
     ) -> None:
-        super().__init__(retry_delays_seconds)
         self._pools = pools
+        self._retry_delays_seconds = tuple(retry_delays_seconds)
         self._priority = priority
         self._limits_s = dict(limits_s or {})
 
@@ -64,12 +64,6 @@ class PoolExecutor(PlainExecutor):
         ]
         batch = _Batch(self._pools, jobs, self._retry_delays_seconds)
         return batch.run(progress)
-
-    def call(
-        self, function: Callable[[Item], Record], item: Item, *, kind: Kind, run_name: str
-    ) -> Record:
-        """Run ``function`` on one item on a worker."""
-        return self.map(function, [item], kind=kind, run_names=[run_name])[0]
 
 
 class _Batch:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from data.errors import CrashedWorkerError, DeadWorkerError, TimeLimitError
+from flows.pool_full import FullWorkers
 from flows.pool_worker import Carried, carry, kill_worker
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from flows.pools import Job
 
 _LOOK_SECONDS = 0.2
-_COUNT_SECONDS = 0.5
+_COUNT_SECONDS = 2.0
 _COLLECTORS = 4
 _PATIENCE_SECONDS = 300.0
 # The next item of such a length is handed over early, lest the worker waits for it.
@@ -71,6 +72,7 @@ class Lane:
         self._closed = False
         self._topic = f"widomill-{uuid.uuid4().hex}"
         self.spent: dict[str, float] = {}
+        self._full = FullWorkers(self._client)
         self._collectors = ThreadPoolExecutor(_COLLECTORS, thread_name_prefix="widomill-records")
         self._client.subscribe_topic(self._topic, self._started)
         self._count_places()
@@ -255,8 +257,9 @@ class Lane:
 
     def _count_places(self) -> None:
         try:
-            workers = self._client.scheduler_info()["workers"].values()
-            places = sum(self._places_of(worker) for worker in workers)
+            workers = self._client.scheduler_info()["workers"]
+            places = sum(self._places_of(worker) for worker in workers.values())
+            self._full.look(workers)
         except Exception as error:  # the scheduler is busy or gone: its futures say which
             _log.debug("the workers could not be counted: %s", error)
             return

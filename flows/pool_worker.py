@@ -82,8 +82,13 @@ def cpu(number: int | None = None) -> tuple[str, float]:
     process = psutil.Process(number)
     name = f"{socket.gethostname()}:{process.pid}:{process.create_time():.2f}"
     times = process.cpu_times()
-    children = getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
-    return name, float(times.user + times.system + children)
+    spent = times.user + times.system
+    spent += getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
+    for child in process.children(recursive=True):  # a reference in a process of its own
+        with contextlib.suppress(psutil.NoSuchProcess):
+            own = child.cpu_times()
+            spent += own.user + own.system
+    return name, float(spent)
 
 
 def kill_worker(dask_worker: Nanny) -> tuple[str, float] | None:

@@ -6,6 +6,7 @@ Plain Dask: no Prefect on a worker, so a compute node never has to reach the Pre
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from flows.pool_worker import cpu
 
 REFERENCE_KIND: Kind = "labels"
 _ASK_SECONDS = 5.0
+_KNOWN_SECONDS = 15.0
+"""How long what the workers have said of themselves will do."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class Pools:
             self._references = Lane(apart, dict(apart.has))
             self._lanes = {"general": self._general, "references": self._references}
         self._workers = workers
+        self._asked = -_KNOWN_SECONDS
 
     @property
     def workers(self) -> int:
@@ -111,18 +115,24 @@ class Pools:
             for name, lane in self._lanes.items()
         ]
 
-    def cpu_seconds(self) -> float:
+    def cpu_seconds(self, *, now: bool = False) -> float:
         """Return the user and system seconds of all worker processes so far.
 
         Those that have ended count as far as they were known; threads of this process count it
-        whole.
+        whole. Each record brings the figure of its worker; beyond that they are asked every now
+        and then.
+
+        Args:
+            now: ask them all the same.
         """
         spent: dict[str, float] = {}
         for lane in self._lanes.values():
             spent |= {name: max(s, spent.get(name, 0.0)) for name, s in lane.spent.items()}
-        for cluster in self._clusters:
-            for name, seconds in _cpu_now(cluster):
-                spent[name] = max(seconds, spent.get(name, 0.0))
+        if now or time.monotonic() - self._asked > _KNOWN_SECONDS:
+            self._asked = time.monotonic()
+            for cluster in self._clusters:
+                for name, seconds in _cpu_now(cluster):
+                    spent[name] = max(seconds, spent.get(name, 0.0))
         self._general.spent |= spent
         return sum(spent.values())
 

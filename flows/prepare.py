@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from chem.widom import WidomSettings
 from data.errors import RunFolderError, SettingsError
+from data.shortage import shortage_of
 from data.store import plain, write_json, write_text
 from flows.settings import HenrySettings, IsothermSettings, SystemSettings
 from tasks.context import CONTEXT_FILE, RunContext, load_context, save_context
@@ -83,6 +84,7 @@ def prepare(settings: HenrySettings, *, shuffle_labels: bool = False) -> RunCont
         shuffle_labels=shuffle_labels,
         widom=widom_settings(settings),
         model=settings.model or "",
+        label_seconds=settings.label_seconds,
         model_hash=_model_hash(settings),
     )
     _write_inputs(settings, context)
@@ -249,6 +251,9 @@ def write_run_folder(settings: SystemSettings, context: RunContext) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        short = shortage_of(error)
+        if short is not None:
+            raise short from error
         raise RunFolderError(
             f"--out {folder} cannot be written: {error.strerror}. Choose another folder."
         ) from error
@@ -256,13 +261,16 @@ def write_run_folder(settings: SystemSettings, context: RunContext) -> None:
     write_json(folder / "settings.json", settings.model_dump(mode="json") | {"hash": settings.hash})
     write_json(folder / "provenance.json", provenance(context))
     write_cif(host, folder / "host.cif")
-    if not (folder / CONTEXT_FILE).exists():
-        save_context(folder, context)
-    elif load_context(str(folder)).hash != context.hash:
-        raise RunFolderError(
-            f"{folder} holds a run whose host, guest or force-field files have changed since. "
-            "Choose another --out, or remove the folder."
-        )
+    if (folder / CONTEXT_FILE).exists():
+        stored = load_context(str(folder))
+        if stored.hash != context.hash:
+            raise RunFolderError(
+                f"{folder} holds a run whose host, guest or force-field files have changed since. "
+                "Choose another --out, or remove the folder."
+            )
+        if stored.label_seconds == context.label_seconds:
+            return
+    save_context(folder, context)
 
 
 def refuse_other_settings(settings: SystemSettings, folder: Path) -> None:

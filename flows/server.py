@@ -13,6 +13,7 @@ import fcntl
 import os
 import re
 import runpy
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,12 +28,14 @@ from pathlib import Path
 from typing import IO
 
 from data.errors import RunFolderError, SettingsError, WidomillError
+from data.shortage import shortage_of
 
 LOG_NAME = "server.log"
 _LOCK_NAME = "server.lock"
 _START_ATTEMPTS = 3
 _DRAIN_SECONDS = 10.0
 _STOP_SECONDS = 10.0
+_DATABASE_MB = 4.0
 _PROJECT = Path(__file__).resolve().parents[1]
 
 _QUIET_ENVIRONMENT = {
@@ -44,13 +47,32 @@ _QUIET_ENVIRONMENT = {
     ".filesystem",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "PREFECT_CLI_PROMPT": "false",
+    # Seconds, not minutes: a run goes on without a server that is gone.
+    "PREFECT_CLIENT_MAX_RETRIES": "3",
     # Its threads report each event that a server which is gone did not take.
     "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_SETTINGS_PATH": str(Path(__file__).resolve().parent / "logging.yml"),
     "DASK_LOGGING__DISTRIBUTED": "warning",
     # A kernel that holds the interpreter for seconds is our normal case, not an alarm.
     "DASK_DISTRIBUTED__ADMIN__TICK__LIMIT": "10 minutes",
+    # Dask looks at itself fifty times a second by default, in every process.
+    "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s",
+    "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "5s",
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
 }
+_WITHOUT_DEPLOYMENTS = {
+    f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false"
+    for name in (
+        "SCHEDULER",
+        "LATE_RUNS",
+        "FOREMAN",
+        "REPOSSESSOR",
+        "TRIGGERS",
+        "CANCELLATION_CLEANUP",
+        "CLEANUP_RECONCILER",
+    )
+}
+"""Loops of the server over schedules, workers and automations: a run of its own has none."""
 
 
 def quiet_environment() -> None:
@@ -79,12 +101,14 @@ class PrefectServer:
         host: str = "127.0.0.1",
         port: int | None = None,
         start_timeout_s: float = 120.0,
+        deployments: bool = False,
     ) -> None:
         self.home = home.resolve()
         self.url: str | None = None
         self.owned = False
         self._host, self._port = host, port
         self._start_timeout_s = start_timeout_s
+        self._services = {} if deployments else _WITHOUT_DEPLOYMENTS
         self._process: subprocess.Popen[bytes] | None = None
         self._stack = contextlib.ExitStack()
         self._ready = False
@@ -131,7 +155,7 @@ class PrefectServer:
 
     def stop(self) -> None:
         """Send what is still queued for the server, then end it if it is ours."""
-        if self._ready and self.owned:
+        if self._ready and self.owned and self._process and self._process.poll() is None:
             _drain()
         if self._process is not None:
             _terminate(self._process)
@@ -150,7 +174,7 @@ class PrefectServer:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.home,
-                env=_server_environment(self.home, self.url),
+                env=_server_environment(self.home, self.url) | self._services,
                 start_new_session=True,
             )
 
@@ -173,6 +197,9 @@ class PrefectServer:
         return " / ".join(reasons[-1:] or said[-3:])
 
     def _failure(self, ended: bool) -> str:
+        short = _little_space(self.home)
+        if short is not None:
+            return short
         what = "ended at start" if ended else f"did not answer in {self._start_timeout_s:.0f} s"
         return (
             f"The Prefect server {what}; the end of {self.home / LOG_NAME} reads: "
@@ -189,6 +216,7 @@ def prefect_server(
     port: int | None = None,
     wait: bool = True,
     start_timeout_s: float = 120.0,
+    deployments: bool = False,
 ) -> Iterator[PrefectServer]:
     """Have a Prefect API for the length of a ``with`` block.
 
@@ -200,11 +228,14 @@ def prefect_server(
         wait: block until it answers. With ``False`` it starts in the background and the caller
             has to call ``wait()`` before the first flow.
         start_timeout_s: how long to wait for it, s.
+        deployments: our own server serves deployments too: schedules, workers, automations.
 
     Yields:
         The server; ``url`` is the API address.
     """
-    server = PrefectServer(home, host=host, port=port, start_timeout_s=start_timeout_s)
+    server = PrefectServer(
+        home, host=host, port=port, start_timeout_s=start_timeout_s, deployments=deployments
+    )
     try:
         server.start()
         if wait:
@@ -212,6 +243,17 @@ def prefect_server(
         yield server
     finally:
         server.stop()
+
+
+def _little_space(home: Path) -> str | None:
+    """Return what to do where a database has no room, or None."""
+    free_mb = shutil.disk_usage(home).free / 1e6
+    if free_mb > _DATABASE_MB:
+        return None
+    return (
+        f"The Prefect server has no room for its database: the file system of {home} is full "
+        f"({free_mb:.1f} MB left). Make space there, or run with --no-orchestration."
+    )
 
 
 def answers(url: str, timeout_s: float = 5.0) -> bool:
@@ -286,6 +328,9 @@ def _opened_lock(folder: Path) -> IO[bytes]:
         folder.mkdir(parents=True, exist_ok=True)
         return (folder / _LOCK_NAME).open("ab")
     except OSError as error:
+        short = shortage_of(error)
+        if short is not None:
+            raise short from error
         raise RunFolderError(
             f"The Prefect database cannot be written to {folder}: {error.strerror}. Choose "
             "another output folder, or run with --no-orchestration."

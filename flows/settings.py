@@ -7,12 +7,15 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from data.constants import LABEL_SECONDS
 from data.errors import SettingsError
 from data.records import content_hash
 
 REFERENCE_TARGET = 0.05
 CLASSICAL_TARGET = 0.01
 MOST_KEPT = 2_000_000
+HOW_IT_RUNS = ("workers", "threads", "cluster", "label_seconds")
+"""Settings that decide no number, as long as nothing comes of it."""
 
 
 def check_temperatures(value: tuple[float, ...]) -> tuple[float, ...]:
@@ -89,7 +92,7 @@ class SystemSettings(SystemOptions):
     @property
     def numbers(self) -> dict[str, Any]:
         """The settings that decide the numbers: all but where and how it runs."""
-        found = self.model_dump(mode="json", exclude={"out", "workers", "threads", "cluster"})
+        found = self.model_dump(mode="json", exclude={"out", *HOW_IT_RUNS})
         if found.get("first_labels", 0) is None:
             del found["first_labels"]  # run folders of earlier versions keep their names
         return found
@@ -163,6 +166,12 @@ class HenrySettings(ReferenceOptions, SamplingOptions, SystemSettings):
     keep_insertions: bool | None = Field(
         default=None,
         description="write a classical run's insertions; default: up to 2,000,000 of them",
+    )
+    label_seconds: float = Field(
+        default=LABEL_SECONDS,
+        gt=0.0,
+        le=1e7,
+        description="wall time of one reference call through ASE or xTB; past it, it has failed",
     )
 
     @property

@@ -50,7 +50,7 @@ def run_ui(
         )
     folder.mkdir(parents=True, exist_ok=True)
     with prefect_server(
-        folder / "prefect", host=host, port=port, start_timeout_s=START_S
+        folder / "prefect", host=host, port=port, start_timeout_s=START_S, deployments=True
     ) as server:
         say(f"Prefect UI: {server.ui_url}")
         if server.owned:

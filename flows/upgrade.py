@@ -13,12 +13,13 @@ from chem.combine import interval
 from chem.estimator import henry_prefactor
 from chem.hosts import host_density_kg_per_m3
 from chem.two_step import Upgraded
-from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
+from data.constants import GAS_CONSTANT_KJ_PER_MOL_K, LABEL_SECONDS
 from data.errors import RunFolderError, SettingsError
 from data.records import content_hash
 from data.store import plain, write_json
 from flows.console import Reporter
 from flows.executors import Executor
+from flows.settings import HOW_IT_RUNS
 from flows.stages import Stages
 from tasks.check import CheckRecord
 from tasks.context import load_context
@@ -52,13 +53,16 @@ class UpgradeSettings(BaseModel):
     seed: int = Field(default=0, ge=0, le=2**63 - 1, description="random seed")
     accept_offset: bool = Field(default=False, description="use a reference that fails its check")
     trust_model_file: bool = Field(default=False, description="load a model file of unknown hash")
+    label_seconds: float = Field(
+        default=LABEL_SECONDS, gt=0.0, le=1e7, description="wall time of one reference call"
+    )
     workers: int = Field(default=2, ge=1, le=1024, description="worker processes")
     cluster: str | None = Field(default=None, description="YAML file that says where to run")
 
     @property
     def folder(self) -> Path:
         """Where the upgrade's files lie, below the run's own folder."""
-        numbers = self.model_dump(mode="json", exclude={"run_dir", "workers", "cluster"})
+        numbers = self.model_dump(mode="json", exclude={"run_dir", *HOW_IT_RUNS})
         words = re.sub(r"[^\w.-]+", "-", Path(self.reference).name)
         name = f"{words}_{content_hash(sorted(numbers.items()))[:8]}"
         return Path(self.run_dir).expanduser().absolute() / "upgrades" / name
@@ -75,6 +79,7 @@ class UpgradeSettings(BaseModel):
             self.seed,
             self.accept_offset,
             self.trust_model_file,
+            self.label_seconds,
         )
 
 

@@ -31,6 +31,11 @@ def launch_upgrade(settings: UpgradeSettings, *, orchestration: bool) -> list[di
         read_cluster(Path(settings.cluster))
     with prefect_server(settings.folder / "prefect", wait=False) as server:
         from flows.upgrade_flow import upgrade
+        from flows.without_server import with_or_without_server
 
-        server.wait()
-        return upgrade(settings)
+        return with_or_without_server(
+            server.wait(),
+            lambda: upgrade(settings),
+            lambda executor, reporter: upgrade_run(settings, executor, reporter),
+            settings,
+        )

@@ -25,7 +25,7 @@ from ml.descriptors import Describer
 from ml.encoder import radial_moments
 from ml.graphs import SiteNeighbours
 from ml.splines import interpolate, spline_coefficients
-from ml.weights import read_weights
+from ml.weights import read_weights, save_weights
 
 FORMAT = "widomill-fields-1"
 SPACING_ANGSTROM = 0.2
@@ -84,7 +84,7 @@ class Fields:
             "coefficients": self.coefficients.cpu(),
             "read_outs": [matrix.cpu() for matrix in self.read_outs],
         }
-        write_atomically(Path(path), lambda temporary: torch.save(content, temporary))
+        write_atomically(Path(path), lambda temporary: save_weights(content, temporary))
 
     @classmethod
     def load(cls, path: str | Path, device: str = "cpu") -> Fields:

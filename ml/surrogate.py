@@ -21,7 +21,7 @@ from ml.fields import Fields, build_fields
 from ml.graphs import GuestSites, HostArrays
 from ml.heads import Head, Kernel
 from ml.scoring import Scorer
-from ml.weights import read_weights
+from ml.weights import read_weights, save_weights
 
 FORMAT = "widomill-surrogate-2"
 CHUNK = 512
@@ -320,4 +320,4 @@ def load_encoders(path: str | Path) -> tuple[Encoder, ...]:
 
 def save_atomically(content: dict[str, Any], path: str | Path) -> None:
     """Save tensors and plain values to a temporary file, then rename it."""
-    write_atomically(Path(path), lambda temporary: torch.save(content, temporary))
+    write_atomically(Path(path), lambda temporary: save_weights(content, temporary))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chem.widom import WidomSettings
+from data.constants import LABEL_SECONDS
 from data.errors import RunFolderError
 from data.records import content_hash
 from data.store import write_text
@@ -43,6 +44,7 @@ class RunContext:
         widom: how the classical level is worked out.
         model: name of the registry's model the run starts from, empty for none.
         model_hash: its content hash.
+        label_seconds: longest wall time of a reference call, s.
     """
 
     system: System
@@ -57,6 +59,7 @@ class RunContext:
     widom: WidomSettings = field(default_factory=WidomSettings)
     model: str = ""
     model_hash: str = ""
+    label_seconds: float = LABEL_SECONDS
 
     @property
     def hash(self) -> str:
@@ -83,6 +86,7 @@ def save_context(run_dir: Path, context: RunContext) -> None:
         "widom": asdict(context.widom),
         "model": context.model,
         "model_hash": context.model_hash,
+        "label_seconds": context.label_seconds,
     }
     write_text(run_dir / CONTEXT_FILE, json.dumps(content))
 
@@ -162,18 +166,21 @@ def reference_level(run_dir: str) -> Reference:
 @lru_cache(maxsize=4)
 def _reference(path: str, version: int, thread: int) -> Reference:
     from chem.references.classical import ClassicalReference
+    from chem.references.isolated import Binding, isolated
     from chem.references.registry import make_reference
 
     context = _context(path, version)
     if context.reference_system is not None:
         return ClassicalReference(context.reference, context.reference_system.model())
-    return make_reference(
+    host, guest = context.system.host, context.system.guest
+    reference = make_reference(
         context.reference,
-        context.system.host,
-        context.system.guest,
+        host,
+        guest,
         classical=_baseline(path, version, thread),
         trust_model_file=context.trust_model_file,
     )
+    return isolated(reference, Binding(context.reference, host, guest), context.label_seconds)
 
 
 # dftd3 and tblite objects must go while their library still stands, or they complain at exit.

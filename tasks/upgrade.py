@@ -17,7 +17,7 @@ import numpy as np
 from chem.estimator import Labelled, beta_mol_per_kj, henry_prefactor, responding
 from chem.hosts import host_density_kg_per_m3
 from chem.two_step import LabelledRound, Upgraded, upgrade
-from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
+from data.constants import GAS_CONSTANT_KJ_PER_MOL_K, LABEL_SECONDS
 from data.errors import RunFolderError
 from data.records import content_hash
 from data.schemas import LABELS, PLACEMENT_COLUMNS, UPGRADED
@@ -50,6 +50,7 @@ class UpgradeItem:
         seed: random seed.
         accept_offset: use a reference that fails its self-check.
         trust_model_file: the user vouches for a model file of unknown SHA-256.
+        label_seconds: longest wall time of a call at the higher level, s.
     """
 
     run_dir: str
@@ -60,6 +61,7 @@ class UpgradeItem:
     seed: int
     accept_offset: bool = False
     trust_model_file: bool = False
+    label_seconds: float = LABEL_SECONDS
 
 
 @dataclass(frozen=True)
@@ -139,21 +141,31 @@ def deciding_rounds(rounds: list[LabelledRound]) -> int:
 
 def upgrade_reference(item: UpgradeItem) -> Reference:
     """Return the higher level bound to the run's host and guest, one object per thread."""
-    return _reference(item.run_dir, item.reference, item.trust_model_file, threading.get_ident())
+    return _reference(
+        item.run_dir,
+        item.reference,
+        item.trust_model_file,
+        item.label_seconds,
+        threading.get_ident(),
+    )
 
 
 @lru_cache(maxsize=4)
-def _reference(run_dir: str, reference: str, trusted: bool, thread: int) -> Reference:
+def _reference(
+    run_dir: str, reference: str, trusted: bool, limit_s: float, thread: int
+) -> Reference:
+    from chem.references.isolated import Binding, isolated
     from chem.references.registry import make_reference
 
     system = load_context(run_dir).system
-    return make_reference(
+    bound = make_reference(
         reference,
         system.host,
         system.guest,
         classical=baseline_model(run_dir),
         trust_model_file=trusted,
     )
+    return isolated(bound, Binding(reference, system.host, system.guest), limit_s)
 
 
 atexit.register(_reference.cache_clear)

@@ -29,6 +29,7 @@ from chem.references.contract import (
 from data.constants import KJ_PER_MOL_PER_EV
 from data.errors import LabelFailure, ReferenceLevelError
 from data.records import Guest, Host, content_hash
+from data.shortage import shortage_of
 
 CalculatorFactory = Callable[[], Any]
 
@@ -112,6 +113,9 @@ class AseReference:
                 if wrong := why_implausible(energy):
                     raise LabelFailure(wrong)
             except (Exception, SystemExit) as error:  # a foreign calculator may raise anything
+                short = shortage_of(error)
+                if short is not None:  # a full disk says nothing of this insertion
+                    raise short from error
                 reasons.append(_one_line(error))
                 continue
             force = torque = None

@@ -15,6 +15,10 @@ LOWEST_KJ_PER_MOL = -300.0
 """No small molecule is bound with more, chemisorbed or not: below, an energy is a mistake."""
 
 
+LATE = "it did not come back within"
+"""How the reason of a call begins that was given up for its wall time."""
+
+
 @dataclass(frozen=True)
 class LabelResult:
     """The reference interaction energy of one insertion.

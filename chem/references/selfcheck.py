@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from chem.references.cells import label_cell, shortest_vector
-from chem.references.contract import Reference
+from chem.references.contract import LATE, Reference
 from chem.references.dispersion import DispersionInteraction
-from data.errors import LabelFailure, OffsetReferenceError
+from data.errors import LabelFailure, OffsetReferenceError, TimeLimitError
 from data.records import Guest, Host, content_hash
 
 CHECK_VERSION = 1
@@ -93,10 +93,16 @@ def check_reference(
 
     Raises:
         OffsetReferenceError: the check failed, or could not be done, and that is not accepted.
+        TimeLimitError: a call did not come back.
     """
     try:
         found = _measure(reference, host, guest, cache_dir, insertion)
     except LabelFailure as error:
+        if LATE in str(error):
+            raise TimeLimitError(
+                f"Reference {reference.name}, self-check: {error}. Raise --label-seconds, in a "
+                "campaign limits: label_seconds, if it needs longer."
+            ) from error
         found = _blank(reference, f"the self-check could not be done: {error}")
     if found.passed or accept_offset:
         return replace(found, accepted=accept_offset and not found.passed)

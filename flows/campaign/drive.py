@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from data.errors import InputError, ReferenceFailedError, TimeLimitError, TransientError
 from data.store import read_columns
@@ -17,14 +17,14 @@ from flows.campaign.units import Unit
 from flows.campaign.view import CampaignView
 from flows.campaign.work import UnitItem, run_classical_unit, write_unit_report
 from flows.console import SilentReporter
-from flows.executors import Executor, Kind, Progress
+from flows.executors import Executor, Kind, PagelessExecutor, Progress
 from flows.run import run
 
 Item = TypeVar("Item")
 Record = TypeVar("Record")
 
 
-class UnitExecutor:
+class UnitExecutor(PagelessExecutor):
     """Runs the stages of one unit on shared workers and tells how far they are.
 
     Args:
@@ -90,21 +90,6 @@ class UnitExecutor:
         )
         return self._view.task(work, name=name, tags=[*self._tags, kind])
 
-    def call(
-        self, function: Callable[[Item], Record], item: Item, *, kind: Kind, run_name: str
-    ) -> Record:
-        """Run one item as a stage of its own."""
-        return self.map(function, [item], kind=kind, run_names=[run_name])[0]
-
-    def table(self, key: str, rows: list[dict[str, Any]], description: str) -> None:
-        """Do nothing; the view's page shows tables."""
-
-    def markdown(self, key: str, text: str, description: str) -> None:
-        """Do nothing; the view's page shows texts."""
-
-    def progress(self, key: str, percent: float, description: str) -> None:
-        """Do nothing; the view's page shows bars."""
-
 
 def drive_classical(unit: Unit, executor: Executor) -> None:
     """Do a classical unit as one item on a worker."""
@@ -145,7 +130,9 @@ def failure_of(unit: Unit, error: BaseException, attempts: int) -> Failure:
     """
     lasting = isinstance(error, InputError | ReferenceFailedError)
     reason = " ".join(str(error).split()) or "no reason given"
-    if not isinstance(error, InputError | ReferenceFailedError | TimeLimitError | TransientError):
+    if isinstance(error, MemoryError):
+        reason = f"not enough memory ({reason}). Use fewer workers, or a machine with more"
+    elif not isinstance(error, InputError | ReferenceFailedError | TimeLimitError | TransientError):
         reason = f"{type(error).__name__}: {reason}"
     return Failure(
         unit_id=unit.id,

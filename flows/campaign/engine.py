@@ -19,7 +19,14 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from data.errors import CampaignStopped, DeadWorkerError, TransientError, WidomillError
+from data.errors import (
+    CampaignStopped,
+    DeadWorkerError,
+    StorageError,
+    TransientError,
+    WidomillError,
+)
+from data.shortage import KEPT, shortage_of
 from data.store import write_text
 from flows.campaign.costs import remember_cost
 from flows.campaign.drive import (
@@ -49,6 +56,8 @@ QUEUED_PER_WORKER = 2
 """Classical units in hand for each worker: one runs, one waits."""
 LOOPS_PER_WORKER = 4
 """Reference units in hand: their stages follow each other, so that many keep workers busy."""
+RESTART_S = 10.0
+"""What a reference's own process may take to start again after a call that was given up."""
 
 
 @dataclass
@@ -80,6 +89,7 @@ class Engine:
     _base_cpu_s: float = 0.0
     _told: float = -TOLD_S
     _told_done: int = 0
+    _short: StorageError | None = None
 
     def __post_init__(self) -> None:
         states = self.folder.states(self.units)
@@ -97,12 +107,13 @@ class Engine:
 
         Raises:
             KeyboardInterrupt: passed on, with the folder ready to resume.
+            StorageError: files cannot be written; no unit is recorded as failed for it.
         """
         waiting = [u for u in only or self.units if self.live.states[u.id] == "waiting"]
         waiting.sort(key=_size)
         classical = deque(u for u in waiting if u.is_classical)
         references = deque(u for u in waiting if not u.is_classical)
-        self._base_cpu_s = self.pools.cpu_seconds()
+        self._base_cpu_s = self.pools.cpu_seconds(now=True)
         self.tick()
         ticked = time.monotonic()
         try:
@@ -118,7 +129,8 @@ class Engine:
             raise
         finally:
             self._wait_for_drivers()
-            self.tick()
+            self.tick(now=True)
+        self.refuse_shortage()
         return not (classical or references or self._stopping.is_set())
 
     def stop(self) -> None:
@@ -137,13 +149,30 @@ class Engine:
             time.sleep(GATE_S)
         raise CampaignStopped("the campaign was asked to stop; resume it to go on")
 
-    def tick(self) -> None:
-        """Write what is going on, and show it."""
-        self.live.cpu_s = self.pools.cpu_seconds() - self._base_cpu_s
+    def tick(self, *, now: bool = False) -> None:
+        """Write what is going on, and show it; ``now`` asks the workers what they have used."""
+        self.live.cpu_s = self.pools.cpu_seconds(now=now) - self._base_cpu_s
         told = self.live.as_dict()
-        self.folder.write_live(told)
+        try:
+            self.folder.write_live(told)
+        except StorageError as error:
+            self._run_short(error)
         self._tell(told)
         self.view.moved(told)
+
+    def refuse_shortage(self) -> None:
+        """Raise what made the campaign stop, if it was that files cannot be written."""
+        if self._short is not None:
+            raise StorageError(
+                f"{str(self._short).removesuffix(KEPT)}The campaign has stopped as a whole: what "
+                "is finished is kept, nothing counts as failed. Then go on with `widomill campaign "
+                f"resume {self.folder.path}`."
+            ) from self._short
+
+    def _run_short(self, error: StorageError) -> None:
+        """Stop: what would be done next could not be kept either."""
+        self._short = self._short or error
+        self.stop()
 
     def _tell(self, told: dict[str, Any]) -> None:
         """Move the bar on a terminal; elsewhere print a line now and then."""
@@ -163,7 +192,7 @@ class Engine:
         """Return the executor of a unit's stages."""
         until = time.monotonic() + 3600.0 * self.limits.unit_hours
         limits: dict[Kind, float] = {
-            "labels": CHUNK_SIZE * self.limits.label_seconds,
+            "labels": CHUNK_SIZE * (self.limits.label_seconds + RESTART_S),
             "insertions": 3600.0 * self.limits.unit_hours,
             "scores": 3600.0 * self.limits.unit_hours,
             "train": 3600.0 * self.limits.unit_hours,
@@ -217,7 +246,7 @@ class Engine:
             self._attempt(unit)
             self.live.finish(unit)
         except BaseException as error:
-            self._give_up(unit, error)
+            self._end(unit, error)
         finally:
             self._ended.put(unit)
 
@@ -254,8 +283,24 @@ class Engine:
             tags = [*self.tags(unit), f"level:{unit.level}"]
             self.view.subflow(work, name=unit.title, tags=tags)
 
-    def _give_up(self, unit: Unit, error: BaseException) -> None:
-        """Record why a unit has no answer; an interrupted one waits for the next time."""
+    def _end(self, unit: Unit, error: BaseException) -> None:
+        """Give a unit up, unless it is the campaign that cannot go on."""
+        short = shortage_of(error)
+        try:
+            if short is None:
+                self.give_up(unit, error)
+        except StorageError as not_recorded:
+            short = not_recorded
+        if short is not None:
+            self._run_short(short)
+            self.live.wait(unit)
+
+    def give_up(self, unit: Unit, error: BaseException) -> None:
+        """Record why a unit has no answer; an interrupted one waits for the next time.
+
+        Raises:
+            StorageError: it cannot be recorded.
+        """
         if isinstance(error, CampaignStopped) or self._stopping.is_set():
             self.live.wait(unit)
             return

@@ -15,7 +15,7 @@ from prefect.states import Cancelled, Completed
 from data.errors import CampaignBusyError, CampaignStopped, SettingsError
 from flows.campaign.job import CampaignSummary, run_campaign
 from flows.campaign.notify import notify
-from flows.campaign.prefect_view import PrefectView
+from flows.campaign.page.prefect_view import PrefectView
 from flows.campaign.read import Campaign, check_campaign, read_campaign
 from flows.campaign.settings import CampaignSettings
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,10 +12,11 @@ from typing import Any, Literal
 
 from data.errors import RunFolderError
 from data.store import plain, write_json
+from flows.campaign.lock import is_claimed
 from flows.campaign.units import Unit, read_units
 
 SILENT_S = 120.0
-"""An engine that has written nothing for so long is gone."""
+"""An engine on another machine that has written nothing for so long is gone."""
 State = Literal["finished", "failed", "running", "waiting"]
 
 
@@ -175,6 +177,20 @@ class CampaignFolder:
         """Return what a running engine said last; empty where none has run."""
         return _json(self.path / "live.json")
 
+    def alive(self) -> bool:
+        """Return whether an engine works on the campaign now.
+
+        It holds the lock as long as it lives, whatever the clock says; of one on another machine
+        only its last word is known.
+        """
+        live = self.live()
+        if not live or live.get("ended"):
+            return False
+        if is_claimed(self.path):
+            return True
+        here = str(live.get("process", "")).endswith(f" on {socket.gethostname()}")
+        return not here and self._silent_s() <= SILENT_S
+
     def write_usage(self, usage: dict[str, Any]) -> None:
         """Write what the campaign has used, all its sessions together."""
         write_json(self.path / "usage.json", usage)
@@ -187,16 +203,15 @@ class CampaignFolder:
         return self.path / "failures" / f"{unit_id}.json"
 
     def _running(self) -> set[str]:
-        """Return the ids of running units; none where the engine has long been silent."""
-        path = self.path / "live.json"
+        """Return the ids of running units; none where no engine is alive."""
+        running = self.live().get("running", [])
+        return {entry["unit"] for entry in running} if running and self.alive() else set()
+
+    def _silent_s(self) -> float:
         try:
-            silent_s = time.time() - path.stat().st_mtime
+            return time.time() - (self.path / "live.json").stat().st_mtime
         except OSError:
-            return set()
-        live = self.live()
-        if silent_s > SILENT_S or live.get("ended"):
-            return set()
-        return {entry["unit"] for entry in live.get("running", [])}
+            return float("inf")
 
 
 def _failure(path: Path) -> Failure:

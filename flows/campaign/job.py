@@ -77,6 +77,7 @@ def run_campaign(
 
     Raises:
         CampaignBusyError: another process is working on it.
+        StorageError: files cannot be written; resuming goes on once they can.
     """
     view, folder = view or PlainView(), CampaignFolder(campaign.folder)
     units = units_of(campaign)
@@ -116,7 +117,7 @@ def write_plan(campaign: Campaign, folder: CampaignFolder, units: list[Unit]) ->
 
 def close_campaign(folder: CampaignFolder) -> None:
     """Write the results of all units as one table, and the report."""
-    from flows.campaign.export import export
+    from flows.campaign.export.export import export
     from flows.campaign_report import write_campaign_report
 
     if "finished" in folder.states(folder.units()).values():
@@ -162,7 +163,7 @@ def _is_done(
     waiting = folder.left(units, folder.states(units), retry_failed)
     if campaign.settings.screen is None:
         return not waiting
-    from flows.campaign.screen import is_screened
+    from flows.campaign.screen.screen import is_screened
 
     return not any(unit.is_classical for unit in waiting) and is_screened(campaign)
 
@@ -208,9 +209,10 @@ def _run(
         if campaign.settings.screen is None:
             complete = engine.run()
         else:
-            from flows.campaign.screen import screen_campaign
+            from flows.campaign.screen.screen import screen_campaign
 
             complete = screen_campaign(campaign, engine)
+            engine.refuse_shortage()
         engine.live.ended = True
         engine.tick()
     told_last = engine.live.as_dict()

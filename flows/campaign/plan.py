@@ -12,7 +12,7 @@ from data.errors import WidomillError
 from flows.campaign.costs import Cost, known_costs, remember_cost
 from flows.campaign.folder import CampaignFolder, State
 from flows.campaign.read import Campaign
-from flows.campaign.screen_settings import ScreenPart
+from flows.campaign.screen.settings import ScreenPart
 from flows.campaign.units import CLASSICAL, Unit, units_of
 
 TRIAL_INSERTIONS = 20_000

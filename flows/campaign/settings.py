@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from flows.campaign.screen_settings import ScreenPart, check_screen
+from flows.campaign.screen.settings import ScreenPart, check_screen
 from flows.settings import (
     ReferenceOptions,
     SamplingOptions,

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from flows.campaign.screen_settings import ScreenPart
-from flows.campaign.screen_state import ScreenState
+from flows.campaign.screen.settings import ScreenPart
+from flows.campaign.screen.state import ScreenState
 
 
 def print_ranking(

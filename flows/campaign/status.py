@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.store import plain
-from flows.campaign.folder import SILENT_S, CampaignFolder
+from flows.campaign.folder import CampaignFolder
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -75,7 +75,7 @@ def status(folder: CampaignFolder, units: Sequence[Unit] | None = None) -> Campa
     planned = list(folder.require().units() if units is None else units)
     states = folder.states(planned)
     live = folder.live()
-    alive = bool(live) and not live.get("ended") and _silent_s(folder) <= SILENT_S
+    alive = folder.alive()
     usage = shares(folder.usage())
     session = live if alive else {}
     levels: dict[str, list[str]] = {}
@@ -125,13 +125,6 @@ def shares(usage: Mapping[str, Any]) -> dict[str, Any]:
 def _counts(states: list[str]) -> dict[str, int]:
     found = Counter(states)
     return {state: found[state] for state in STATES} | {"total": len(states)}
-
-
-def _silent_s(folder: CampaignFolder) -> float:
-    try:
-        return time.time() - (folder.path / "live.json").stat().st_mtime
-    except OSError:
-        return float("inf")
 
 
 def as_json(now: CampaignStatus) -> dict[str, Any]:

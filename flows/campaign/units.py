@@ -97,6 +97,7 @@ def make_unit(
         temperatures_k=campaign.settings.temperatures_k,
         reference=level,
         seed=campaign.settings.seed,
+        label_seconds=campaign.settings.limits.label_seconds,
         workers=1,
         threads=1,
     )

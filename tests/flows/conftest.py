@@ -32,7 +32,7 @@ def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def prefect_api(prefect_home: Path) -> Iterator[str]:
     """The address of a real Prefect server that lives as long as the test session."""
-    with prefect_server(prefect_home, start_timeout_s=600.0) as server:
+    with prefect_server(prefect_home, start_timeout_s=600.0, deployments=True) as server:
         assert server.owned
         assert server.url is not None
         yield server.url

@@ -21,9 +21,9 @@ from chem.guests import load_guest
 from data.errors import RunFolderError, SettingsError
 from data.schemas import CAMPAIGN_RESULTS
 from data.store import read_rows
-from flows.campaign.export import csv_header, export
-from flows.campaign.export_aif import aif_text, pressures_pa, value
-from flows.campaign.export_xyz import ENERGY
+from flows.campaign.export.aif import aif_text, pressures_pa, value
+from flows.campaign.export.export import csv_header, export
+from flows.campaign.export.xyz import ENERGY
 from flows.campaign.folder import CampaignFolder
 
 EV_KJ_PER_MOL = 96.48533212  # CODATA 2018: e N_A

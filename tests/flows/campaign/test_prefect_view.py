@@ -18,7 +18,7 @@ from data.errors import CampaignStopped, SettingsError
 from data.store import write_json
 from flows.campaign.folder import CampaignFolder, Failure
 from flows.campaign.job import write_plan
-from flows.campaign.prefect_view import PrefectView, wanted_by
+from flows.campaign.page.prefect_view import PrefectView, wanted_by
 from flows.campaign.read import Campaign, check_campaign
 from flows.campaign.settings import CampaignSettings
 from flows.campaign.units import Unit, units_of

@@ -11,11 +11,11 @@ import pytest
 from pydantic import ValidationError
 
 from data.errors import RunFolderError
-from flows.campaign.screen_decide import ALL_DONE, SPENT, decide, expected_labels
-from flows.campaign.screen_ranking import ranking
-from flows.campaign.screen_record import Found, ScreenRecord
-from flows.campaign.screen_settings import ScreenPart
-from flows.campaign.screen_state import HEAT, LN_HENRY, Quantity, ScreenState, criteria_of
+from flows.campaign.screen.decide import ALL_DONE, SPENT, decide, expected_labels
+from flows.campaign.screen.ranking import ranking
+from flows.campaign.screen.record import Found, ScreenRecord
+from flows.campaign.screen.settings import ScreenPart
+from flows.campaign.screen.state import HEAT, LN_HENRY, Quantity, ScreenState, criteria_of
 from flows.campaign.settings import CampaignSettings
 from flows.campaign.units import Unit
 from flows.settings import HenrySettings

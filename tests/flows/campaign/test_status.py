@@ -15,6 +15,7 @@ from rich.console import Console
 from data.errors import RunFolderError
 from flows.campaign.folder import SILENT_S, CampaignFolder
 from flows.campaign.live import Live
+from flows.campaign.lock import claimed
 from flows.campaign.status import as_json, shares, show_status, status
 
 
@@ -57,15 +58,30 @@ def test_a_stopped_campaign(folder: CampaignFolder) -> None:
 
 
 def test_a_running_campaign_and_one_whose_engine_died(folder: CampaignFolder) -> None:
-    go(folder)
-    now = status(folder)
+    with claimed(folder.path):
+        go(folder)
+        now = status(folder)
+        shown = words(folder)
+        # A clock that is set forward or back changes nothing.
+        for hours in (-30, 30):
+            when = time.time() + 3600 * hours
+            os.utime(folder.path / "live.json", (when, when))
+            assert status(folder).alive
     assert now.alive
     assert now.counts["running"] == 1
     assert [(e["host"], e["done"], e["total"]) for e in now.running] == [("MFI_SI", 3, 4)]
-    shown = words(folder)
     assert "classical average" in shown
     assert "3 of 4" in shown
     assert "7 labels paid" in shown
+    then = status(folder)
+    assert not then.alive
+    assert (then.counts["running"], then.counts["waiting"], then.running) == (0, 1, [])
+
+
+def test_an_engine_on_another_machine_is_known_by_its_last_word(folder: CampaignFolder) -> None:
+    told = go(folder).as_dict()
+    folder.write_live(told | {"process": "4711 on node17"})
+    assert status(folder).alive
     long_ago = time.time() - 2 * SILENT_S
     os.utime(folder.path / "live.json", (long_ago, long_ago))
     then = status(folder)

@@ -14,10 +14,10 @@ from data.schemas import column, table_schema
 from data.store import write_rows
 from data.streams import stream
 from flows.campaign.folder import CampaignFolder
-from flows.campaign.screen_decide import FEWEST_DRAWS, MOST_DRAWS, MOST_NUMBERS
-from flows.campaign.screen_record import Lot
-from flows.campaign.screen_settings import HenryObjective, ScreenPart, SelectivityObjective
-from flows.campaign.screen_state import LN_HENRY, MANY, Criterion, ScreenState
+from flows.campaign.screen.decide import FEWEST_DRAWS, MOST_DRAWS, MOST_NUMBERS
+from flows.campaign.screen.record import Lot
+from flows.campaign.screen.settings import HenryObjective, ScreenPart, SelectivityObjective
+from flows.campaign.screen.state import LN_HENRY, MANY, Criterion, ScreenState
 
 NAME = "ranking.parquet"
 

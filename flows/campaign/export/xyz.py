@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from chem.references.cells import LabelCell
     from data.records import Guest
-    from flows.campaign.export import ExportRecord
+    from flows.campaign.export.export import ExportRecord
     from flows.campaign.folder import CampaignFolder
 
 ENERGY = "REF_interaction_energy"
@@ -40,7 +40,7 @@ def write_xyz(folder: CampaignFolder, out: Path) -> ExportRecord:
     """
     from ase.io import write
 
-    from flows.campaign.export import ExportRecord
+    from flows.campaign.export.export import ExportRecord
 
     files = labels = 0
     for unit in folder.units():

@@ -20,8 +20,8 @@ from chem.screening.objectives import (
 )
 from chem.screening.posterior import Beliefs, believe
 from chem.screening.prior import learn_shift
-from flows.campaign.screen_record import ScreenRecord
-from flows.campaign.screen_settings import (
+from flows.campaign.screen.record import ScreenRecord
+from flows.campaign.screen.settings import (
     CapacityObjective,
     HeatObjective,
     HenryObjective,

@@ -53,8 +53,8 @@ def export(folder: CampaignFolder, format: str, out: Path | None = None) -> Expo
         SettingsError: there is no such format.
         RunFolderError: the folder is no campaign, or a file in it is damaged.
     """
-    from flows.campaign.export_aif import write_aif
-    from flows.campaign.export_xyz import write_xyz
+    from flows.campaign.export.aif import write_aif
+    from flows.campaign.export.xyz import write_xyz
 
     writers: dict[str, tuple[str, Callable[[CampaignFolder, Path], ExportRecord]]] = {
         "parquet": ("results.parquet", _write_parquet),

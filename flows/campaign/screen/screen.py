@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from data.errors import CampaignStopped, RunFolderError, SettingsError, TransientError
+from data.shortage import shortage_of
 from data.store import plain
 from flows.campaign.drive import failure_of
 from flows.campaign.engine import GATE_S, STOP_S, Engine
@@ -24,12 +25,12 @@ from flows.campaign.folder import CampaignFolder
 from flows.campaign.hosts import HostEntry
 from flows.campaign.live import now
 from flows.campaign.read import Campaign
-from flows.campaign.screen_decide import decide, look
-from flows.campaign.screen_ranking import write_ranking
-from flows.campaign.screen_record import Found, Lot, ScreenRecord
-from flows.campaign.screen_runs import Runs
-from flows.campaign.screen_settings import ScreenPart
-from flows.campaign.screen_state import (
+from flows.campaign.screen.decide import decide, look
+from flows.campaign.screen.ranking import write_ranking
+from flows.campaign.screen.record import Found, Lot, ScreenRecord
+from flows.campaign.screen.runs import Runs
+from flows.campaign.screen.settings import ScreenPart
+from flows.campaign.screen.state import (
     HEAT,
     LN_HENRY,
     Criterion,
@@ -247,6 +248,9 @@ class _Batches:
         except CampaignStopped:
             raise
         except Exception as error:
+            short = shortage_of(error)
+            if short is not None:
+                raise short from error
             attempts = self._engine.limits.attempts if isinstance(error, TransientError) else 1
             failure = failure_of(unit, error, attempts)
             self._engine.folder.record_failure(failure)

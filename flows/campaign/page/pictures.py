@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.artifacts import markdown_image
-from flows.campaign.markdown import escaped, number, span, table, with_error
+from flows.campaign.page.markdown import escaped, number, span, table, with_error
 from flows.campaign.units import Unit
 
 

@@ -13,7 +13,7 @@ from flows.campaign.costs import remember_cost
 from flows.campaign.drive import UnitExecutor, labels_so_far
 from flows.campaign.engine import Engine
 from flows.campaign.live import now
-from flows.campaign.screen_record import Found
+from flows.campaign.screen.record import Found
 from flows.campaign.units import Unit
 from flows.campaign.work import write_unit_report
 from flows.console import SilentReporter

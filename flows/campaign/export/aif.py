@@ -21,7 +21,7 @@ from data.store import plain, write_text
 from flows.report.words import known
 
 if TYPE_CHECKING:
-    from flows.campaign.export import ExportRecord
+    from flows.campaign.export.export import ExportRecord
     from flows.campaign.folder import CampaignFolder
 
 DICTIONARY = "6acf6ef"
@@ -39,7 +39,7 @@ def write_aif(folder: CampaignFolder, out: Path) -> ExportRecord:
         folder: the campaign.
         out: folder of the files.
     """
-    from flows.campaign.export import ExportRecord
+    from flows.campaign.export.export import ExportRecord
 
     written, left_out = 0, []
     for result in folder.each_result():

@@ -12,9 +12,9 @@ from chem.screening.posterior import Beliefs
 from chem.screening.top import TopK, top_k
 from data.streams import stream
 from flows.campaign.live import now
-from flows.campaign.screen_record import Lot
-from flows.campaign.screen_settings import ScreenPart
-from flows.campaign.screen_state import LN_HENRY, Quantity, ScreenState
+from flows.campaign.screen.record import Lot
+from flows.campaign.screen.settings import ScreenPart
+from flows.campaign.screen.state import LN_HENRY, Quantity, ScreenState
 from flows.campaign.units import Unit
 from flows.loop import RESERVED_FOR_BINDING
 

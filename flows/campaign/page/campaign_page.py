@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from flows.artifacts import artifact_key, plain_value
 from flows.campaign.folder import CampaignFolder, Failure, State
-from flows.campaign.markdown import escaped, number, span, table, with_error
+from flows.campaign.page.markdown import escaped, number, span, table, with_error
 from flows.campaign.units import Unit
 
 MOST_ROWS = 400

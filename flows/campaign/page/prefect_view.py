@@ -15,10 +15,10 @@ from uuid import UUID, uuid4
 from data.errors import CampaignStopped
 from flows.artifacts import artifact_key
 from flows.campaign.folder import CampaignFolder, Failure
-from flows.campaign.page import CampaignPage
-from flows.campaign.page_executor import PageExecutor
-from flows.campaign.pictures import results_with_parity, round_text
-from flows.campaign.scribe import (
+from flows.campaign.page.campaign_page import CampaignPage, Piece
+from flows.campaign.page.executor import PageExecutor
+from flows.campaign.page.pictures import results_with_parity, round_text
+from flows.campaign.page.scribe import (
     Ending,
     Scribe,
     Shown,
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-UPDATE_S = 10.0
-PICTURE_S = 20.0
+UPDATE_S = 15.0
+PICTURE_S = 60.0
 MOST_WITHOUT = 12
 """Units whose pictures are on the campaign's page: those of a screen have none of their own."""
 REFERENCE_FLOW = "reference-unit"
@@ -71,6 +71,7 @@ class PrefectView:
         self._page: CampaignPage | None = None
         self._told: Gate = "go"
         self._updated = 0.0
+        self._sent: dict[str, Piece] = {}
         self._pictured: dict[str, float] = {}
         self._units: dict[str, Shown] = {}
         self._open: dict[UUID, Shown | None] = {}
@@ -226,7 +227,9 @@ class PrefectView:
 
         def send(client: Any) -> None:
             for piece in page.pieces(live):
-                artifact(self._run, piece.kind, piece.key, piece.data, piece.words)(client)
+                if self._sent.get(piece.key) != piece:
+                    artifact(self._run, piece.kind, piece.key, piece.data, piece.words)(client)
+                    self._sent[piece.key] = piece
 
         self._scribe.send(send, "page")
 

@@ -1,0 +1,1 @@
+"""A campaign's results in the formats others read."""

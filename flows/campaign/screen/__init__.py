@@ -1,0 +1,1 @@
+"""Screening: which hosts the label budget of a campaign goes to."""
