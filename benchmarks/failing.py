@@ -252,8 +252,8 @@ def draw(cells: Sequence[Cell], path: Path) -> None:
             ("none failed", "|", "0.4"),
             ("before", "x", "tab:red"),
         ):
-            share = [100 * c.coverage[rule] for c in own]
-            axis.scatter(share, where, marker=marker, color=colour, label=rule, zorder=2)
+            held = [100 * c.coverage[rule] for c in own]
+            axis.scatter(held, where, marker=marker, color=colour, label=rule, zorder=2)
         share = np.array([c.coverage["now"] for c in own])
         error = 196.0 * np.sqrt(share * (1 - share) / [c.replicates for c in own])
         axis.errorbar(100 * share, where, xerr=error, fmt="o", color="tab:blue", label="now")

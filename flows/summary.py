@@ -125,6 +125,8 @@ def _error_sources(result: Result) -> str:
             f", labels {_percent(result['design_relative_error'])} "
             f"({_count(result['correction_effective_samples'])} effective)"
         )
+    if result.get("failed_relative_error"):
+        text += f", failed labels {_percent(result['failed_relative_error'])}"
     return text + f"; largest weight {_percent(result['largest_weight_share'])}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -207,3 +208,30 @@ def test_too_few_labels_have_no_error_to_state_and_failed_ones_keep_the_surrogat
     assert upgrade(BETA, [one_round(every, nothing)]).estimate.standard_error == np.inf
     failed = one_round(every, nothing, low_kj_per_mol=np.full(4, np.nan))
     assert failed.known_kj_per_mol.tolist() == SURROGATE.tolist()
+
+
+def test_labels_that_fail_at_the_high_level_leave_no_bias_and_widen_the_error():
+    rng = np.random.default_rng(3)
+    low = rng.normal(-10.0, 1.0, 400)
+    high = low - 3.0 + rng.normal(0.0, 1.2, 400)
+    means, whole, second, bare = [], [], [], []
+    for _ in range(300):
+        rounds, truth = rounds_of(rng, low, high)
+        failing = []
+        for r in rounds:
+            gone = r.labelled & (rng.random(400) < 0.15)
+            lost = np.where(gone, np.nan, r.high_kj_per_mol)
+            failing.append(replace(r, high_kj_per_mol=lost, high_failed=gone))
+        found, every = upgrade(BETA, failing, 0, 0.0), upgrade(BETA, rounds, 0, 0.0)
+        means.append(found.estimate.mean)
+        whole.append(every.estimate.mean)
+        second.append(found.second_standard_error)
+        bare.append(every.second_standard_error)
+    error = np.std(means) / np.sqrt(len(means))
+    assert abs(np.mean(means) - truth.mean[0]) < 3.0 * error
+    # Kept at the low level, a failed label would have lost its share of a factor of three.
+    assert 0.1 * (truth.mean[0] - rounds[0].mean) > 3.0 * error
+    assert np.median(second) > 1.2 * np.median(bare)
+    nothing = replace(rounds[0], high_failed=np.zeros(400, dtype=bool))
+    assert correct(BETA, nothing).change == correct(BETA, rounds[0]).change
+    assert correct(BETA, nothing).hidden_variance == 0.0

@@ -29,3 +29,9 @@ def test_few_effective_labels_are_named():
 
 def test_the_classical_level_speaks_of_insertions_alone():
     assert "labels" not in verdict(ErrorBudget(0.01, 0.0, 123_456, 0))
+
+
+def test_failed_labels_are_named_where_they_are_the_larger_part():
+    budget = ErrorBudget(0.01, 0.03, 50_000, 40, 20.0, failed_relative_error=0.05)
+    assert verdict(budget).startswith("failed labels limit the interval")
+    assert "failed" not in verdict(ErrorBudget(0.01, 0.03, 50_000, 40, 20.0, 0.01))

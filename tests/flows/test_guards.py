@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
-from flows.guards import calibration_guard, guards
+from chem.references.likeness import likeness
+from flows.guards import calibration_guard, guards, likeness_guard
 
 SOUND: dict[str, Any] = {
     "henry_mol_per_kg_pa": 1e-5,
@@ -59,3 +61,27 @@ def test_what_does_not_apply_is_not_said() -> None:
 @pytest.mark.parametrize("factor", [0.1, 7.0])
 def test_a_calibration_that_drifted_is_told(factor: float) -> None:
     assert f"{factor:.1f}" in calibration_guard(factor)[0]
+
+
+BASELINE = np.linspace(-30.0, -8.0, 30)
+
+
+@pytest.mark.parametrize("factor", [27.2, 1 / 27.2, 4.4, 96.5, -1.0])
+def test_a_factor_on_all_energies_is_told(factor: float) -> None:
+    rng = np.random.default_rng(5)
+    energy = BASELINE * rng.uniform(0.8, 1.2, 30)
+    assert likeness_guard(likeness(energy, BASELINE, 298.15)) == ()
+    (warning,) = likeness_guard(likeness(factor * energy, BASELINE, 298.15))
+    said = float(warning.partition("energies are ")[2].partition(" times")[0])
+    assert said == pytest.approx(factor, rel=0.1)
+
+
+def test_walls_and_few_labels_are_no_factor() -> None:
+    energy = np.where(np.arange(30) < 5, 2e5, BASELINE)
+    (warning,) = likeness_guard(likeness(energy, BASELINE, 298.15))
+    assert "5 of 30 labels" in warning
+    assert "2e+05 kJ/mol" in warning
+    few = likeness(np.full(7, -300.0), BASELINE[:7], 298.15)
+    assert np.isnan(few.ratio)
+    assert likeness_guard(few) == ()
+    assert likeness_guard(likeness(np.full(30, np.nan), BASELINE, 298.15)) == ()

@@ -13,15 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from data.errors import CrashedWorkerError
 from data.store import read_rows
-from flows.campaign.folder import CampaignFolder
-from flows.campaign.job import run_campaign
-from flows.campaign.read import read_campaign
 from flows.console import SilentReporter
 from flows.executors import PlainExecutor
 from flows.report import write_report
 from flows.run import run
 from flows.settings import make_settings
+from tasks.labels import label_chunk, try_label
 
 CALCULATOR = '''
 import os
@@ -181,32 +180,40 @@ def test_a_wrong_unit_is_told_with_its_factor(folder: Path, sound: dict, scale: 
     assert scale / 3 < factor < scale * 3
 
 
-CAMPAIGN = """\
-name: crashes
-out: out
-hosts: [SOD]
-guests: [Ar]
-classical: {insertions: 5000, target_error: 0.2}
-references:
-  - {level: "ase:crashing_lj:make", insertions: 6000, max_labels: 16, max_rounds: 1}
-cluster: {kind: local, workers: 2}
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_a_call_that_kills_its_worker_is_a_failed_label(tmp_path: Path) -> None:
-    write_calculator(tmp_path, "crashing_lj", CRASHES=(5, 6, 7, 8))
-    (tmp_path / "campaign.yaml").write_text(CAMPAIGN)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(tmp_path))
-        patch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
-        summary = run_campaign(read_campaign(tmp_path / "campaign.yaml"), reporter=SilentReporter())
-    assert (summary.finished, summary.failed) == (2, 0)
-    results = CampaignFolder(tmp_path / "out").results()
-    result = next(r for r in results if r["level"] != "classical")
-    rows = [r for p in (tmp_path / "out" / "runs").glob("*ase*/labels/*") for r in read_rows(p)]
+def test_a_call_that_kills_its_process_is_a_failed_label(folder: Path) -> None:
+    found = outcome(folder, "crashing_lj", labels=40, CRASHES=(13, 33))
+    rows = rows_of(folder, "crashing_lj")
     failed = [r for r in rows if r["status"] == "failed"]
-    assert 1 <= len(failed) == result["label_failures"] < len(rows) / 2
-    assert all("SIGSEGV, twice" in r["reason"] for r in failed)
-    assert result["failed_share"] > 0
+    assert 1 <= len(failed) == found["label_failures"] < len(rows) / 2
+    assert all("SIGSEGV" in r["reason"] and "twice" in r["reason"] for r in failed)
+    assert found["failed_share"] > 0
+
+
+class Losing(PlainExecutor):
+    """Pools whose workers die over some rows of a round, with every chunk that holds one."""
+
+    rows = (2, 9)
+
+    def map(self, function: Any, items: Any, **others: Any) -> list[Any]:
+        for item in items if function in (label_chunk, try_label) else ():
+            if set(self.rows) & set(item.rows) - set(dict(item.given_up)):
+                raise CrashedWorkerError("the worker process died each time it ran this")
+        return super().map(function, items, **others)
+
+
+def test_a_label_that_kills_its_worker_is_found_among_its_chunk(folder: Path) -> None:
+    settings = make_settings(
+        host="SOD",
+        guest="Ar",
+        reference="forcefield:DREIDING",
+        insertions=6000,
+        max_labels=30,
+        max_rounds=1,
+        out=str(folder / "run-losing"),
+    )
+    result = run(settings, Losing(), SilentReporter())[0]
+    rows = [r for r in rows_of(folder, "losing") if r["round"]]
+    failed = [k for k, r in enumerate(rows) if r["status"] == "failed"]
+    assert failed == list(Losing.rows)
+    assert result["label_failures"] == len(failed)
+    assert all("ended every process that ran it" in rows[k]["reason"] for k in failed)
