@@ -13,7 +13,6 @@ import fcntl
 import os
 import re
 import runpy
-import shutil
 import signal
 import socket
 import subprocess
@@ -29,13 +28,11 @@ from typing import IO
 
 from data.errors import RunFolderError, SettingsError, WidomillError
 from data.shortage import shortage_of
+from flows.server_process import STOP_SECONDS, drain, little_space, terminate
 
 LOG_NAME = "server.log"
 _LOCK_NAME = "server.lock"
 _START_ATTEMPTS = 3
-_DRAIN_SECONDS = 10.0
-_STOP_SECONDS = 10.0
-_DATABASE_MB = 4.0
 _PROJECT = Path(__file__).resolve().parents[1]
 
 _QUIET_ENVIRONMENT = {
@@ -156,9 +153,9 @@ class PrefectServer:
     def stop(self) -> None:
         """Send what is still queued for the server, then end it if it is ours."""
         if self._ready and self.owned and self._process and self._process.poll() is None:
-            _drain()
+            drain()
         if self._process is not None:
-            _terminate(self._process)
+            terminate(self._process)
             self._process = None
         self._stack.close()
         self._ready = False
@@ -197,7 +194,7 @@ class PrefectServer:
         return " / ".join(reasons[-1:] or said[-3:])
 
     def _failure(self, ended: bool) -> str:
-        short = _little_space(self.home)
+        short = little_space(self.home)
         if short is not None:
             return short
         what = "ended at start" if ended else f"did not answer in {self._start_timeout_s:.0f} s"
@@ -243,17 +240,6 @@ def prefect_server(
         yield server
     finally:
         server.stop()
-
-
-def _little_space(home: Path) -> str | None:
-    """Return what to do where a database has no room, or None."""
-    free_mb = shutil.disk_usage(home).free / 1e6
-    if free_mb > _DATABASE_MB:
-        return None
-    return (
-        f"The Prefect server has no room for its database: the file system of {home} is full "
-        f"({free_mb:.1f} MB left). Make space there, or run with --no-orchestration."
-    )
 
 
 def answers(url: str, timeout_s: float = 5.0) -> bool:
@@ -374,34 +360,12 @@ def _free_port(host: str, wanted: int = 0) -> int:
         ) from error
 
 
-def _drain() -> None:
-    """Send the events and log lines that Prefect's background threads still hold."""
-    from prefect.events.worker import EventsWorker
-    from prefect.logging.handlers import APILogWorker
-
-    for worker in (EventsWorker, APILogWorker):
-        worker.drain_all(timeout=_DRAIN_SECONDS)
-
-
-def _terminate(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    finally:
-        if process.stdin is not None:
-            process.stdin.close()
-
-
 def _end_with_parent() -> None:
     """Terminate this process when its standard input closes, that is when the parent is gone."""
     while os.read(0, 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(_STOP_SECONDS)
+    time.sleep(STOP_SECONDS)
     os._exit(1)
 
 
