@@ -71,7 +71,9 @@ def _found(
         if isinstance(cause, OSError) and number is not None and number in known:
             what, do = known[number]
             name = path or cause.filename
-            where = f"{os.fsdecode(name)}: " if isinstance(name, str | bytes | Path) else ""
-            return StorageError(f"Cannot write {where}{what} ({os.strerror(number)}). {do}. {KEPT}")
+            where = f" {os.fsdecode(name)}" if isinstance(name, str | bytes | Path) else ""
+            return StorageError(
+                f"Cannot write{where}: {what} ({os.strerror(number)}). {do}. {KEPT}"
+            )
         cause = cause.__cause__ or cause.__context__
     return None

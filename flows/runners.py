@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from chem.references.child import MEMORY
 from data.errors import SettingsError
 from flows.cluster_file import (
     BatchQueue,
@@ -92,16 +93,29 @@ def make_task_runner(
     return _batch_queue(cluster, workers, cluster_file)
 
 
-def worker_environment(threads: int) -> dict[str, str]:
+def worker_environment(threads: int, memory: str | None = None) -> dict[str, str]:
     """Return the environment of a worker: numeric threads, Prefect's address and quiet logs.
 
     No secrets: they reach a task with its settings, never through a job script.
 
     Args:
         threads: threads of OpenMP (torch too), MKL, OpenBLAS and numba.
+        memory: limit of a worker, in Dask's words; references in processes of their own get it
+            too, for Dask looks at the worker alone.
     """
     forwarded = {name: os.environ[name] for name in _FORWARDED if name in os.environ}
-    return {**forwarded, **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
+    limit = {} if memory is None else {MEMORY: _bytes(memory)}
+    return {**forwarded, **dict.fromkeys(_THREAD_VARIABLES, str(threads)), **limit}
+
+
+def _bytes(memory: str) -> str:
+    """Return an amount such as 8GiB in bytes; 0, no limit, where it is no amount."""
+    from dask.utils import parse_bytes
+
+    try:
+        return str(parse_bytes(memory))
+    except ValueError:
+        return "0"
 
 
 def _local(cluster: LocalCluster, workers: int) -> TaskRunner[Any]:
@@ -121,7 +135,7 @@ def local_arguments(cluster: LocalCluster, workers: int) -> dict[str, Any]:
     """
     import dask
 
-    environment = worker_environment(cluster.threads_per_worker)
+    environment = worker_environment(cluster.threads_per_worker, cluster.memory_limit)
     # Read before a worker process starts, and so before numpy reads it in there.
     threads = {name: environment[name] for name in _THREAD_VARIABLES}
     before = dask.config.get("distributed.nanny.pre-spawn-environ", {})
@@ -202,7 +216,7 @@ def batch_queue_arguments(cluster: BatchQueue, workers: int) -> dict[str, Any]:
         cluster: the checked file.
         workers: jobs, where the file does not say; none at first when it adapts.
     """
-    environment = worker_environment(cluster.threads_per_worker or cluster.cores)
+    environment = worker_environment(cluster.threads_per_worker or cluster.cores, cluster.memory)
     exports = [f"export {name}={shlex.quote(value)}" for name, value in sorted(environment.items())]
     account_name = "project" if cluster.kind == "lsf" else "account"
     arguments: dict[str, Any] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import threading
 import time
@@ -10,6 +11,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 LOOK_S = 1.0
+MEMORY = "WIDOMILL_MEMORY"
+"""What a process may take, bytes; the limit of the worker that asks, where it has one."""
 
 
 def serve(fd: int) -> None:
@@ -19,6 +22,7 @@ def serve(fd: int) -> None:
         fd: file descriptor of the line.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked decides
+    _limit_memory()
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     line = Connection(fd)
     reference: Any = None
@@ -37,6 +41,13 @@ def serve(fd: int) -> None:
         except Exception as error:
             answer = error
         _send(line, answer)
+
+
+def _limit_memory() -> None:
+    """Let what asks for more meet a MemoryError here: Dask looks at the worker alone."""
+    most = int(os.environ.get(MEMORY, "0"))
+    if most > 0:
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 def _made(binding: Any) -> Any:

@@ -189,6 +189,8 @@ class _Child:
             return "its process closed the line"
         if status >= 0:
             return f"its process ended with status {status}"
+        if status == -signal.SIGKILL:
+            return "its process was ended by SIGKILL, for want of memory perhaps"
         with contextlib.suppress(ValueError):
             return f"its process was ended by {signal.Signals(-status).name}"
         return f"its process was ended by signal {-status}"

@@ -18,6 +18,8 @@ class Gated(LennardJones):
     def calculate(self, *arguments: Any, **options: Any) -> None:
         """Wait, then compute."""
         gate = os.environ.get(GATE)
+        if gate:
+            Path(f"{gate}.reached").touch()
         while gate and not Path(gate).exists():
             time.sleep(0.05)
         super().calculate(*arguments, **options)

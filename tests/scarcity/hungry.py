@@ -26,6 +26,11 @@ def make() -> Hungry:
     return Hungry(epsilon=0.01, sigma=3.2, rc=8.0, smooth=True)
 
 
+def devour(megabytes: int) -> int:
+    """Take so many MB bit by bit, so that who watches can see it."""
+    return len([np.ones(2_500_000) for _ in _slowly(megabytes // 20)])
+
+
 def keep(megabytes: int) -> int:
     """Fill this process to so many MB, and leave it so."""
     import psutil

@@ -26,7 +26,7 @@ hosts: [SOD, CAXVII, LTA_SI]
 guests: [Ar]
 classical: {{insertions: 4000, target_error: 0.3, block_pockets: false, energies: direct}}
 references:
-{references}limits: {{label_seconds: 60, unit_hours: 1}}
+{references}limits: {{label_seconds: 600, unit_hours: 1}}
 cluster: {cluster}
 """
 

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from gate import GATE
 from surroundings import GATED, answers_of, campaign_text, running, wait_until
 
@@ -16,6 +17,7 @@ from flows.campaign.status import status
 HOUR_S = 3600
 
 
+@pytest.mark.slow
 def test_jumps_of_the_clock_change_nothing(
     shim: Path,
     tmp_path: Path,

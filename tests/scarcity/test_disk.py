@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import pytest
 from surroundings import (
     DREIDING,
+    GATED,
     THREADS,
     SmallDisk,
     answers_of,
@@ -88,6 +89,7 @@ def test_a_run_meets_a_full_disk_again_and_again_and_gives_the_same_bits(
     assert numbers(results) == undisturbed[unit.id]
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_a_campaign_as_a_whole_and_it_goes_on(
     small_disk: SmallDisk,
     tmp_path: Path,
@@ -150,6 +152,16 @@ def test_a_read_only_folder_is_told_in_a_line_and_can_be_read(
     assert len(copy.read_text().splitlines()) == 2
 
 
+def test_a_prefect_server_without_room_says_so(
+    small_disk: SmallDisk, environment: dict[str, str]
+) -> None:
+    small_disk.enlarge(400)
+    henry = ("henry", "SOD", "--guest", "Ar", "--reference", "classical", "--keep-pockets")
+    ended = command(*henry, "--out", small_disk.path / "run", environment=environment)
+    assert ended.returncode == 1
+    one_paragraph(ended.stderr, "no room for its database", str(small_disk.path), "Make space")
+
+
 def test_files_that_may_not_be_so_large(tmp_path: Path, environment: dict[str, str]) -> None:
     """A limit of the shell, which needs no rights to provoke."""
     henry = ("henry", "SOD", "--guest", "Ar", "--reference", "classical", "--no-orchestration")
@@ -208,3 +220,42 @@ def test_a_table_that_does_not_fit_leaves_the_older_one(small_disk: SmallDisk) -
         write_table(path, columns(50_000), SCORES)
     assert len(read_columns(path)["insertion"]) == 100
     assert [p.name for p in small_disk.path.iterdir()] == ["scores.parquet"]
+
+
+SCRATCH = '''
+from pathlib import Path
+
+from ase.calculators.lj import LennardJones
+
+
+class WithScratch(LennardJones):
+    """Writes a file with each call, as DFT codes do."""
+
+    def calculate(self, *arguments, **options):
+        Path({folder!r}, "scratch").write_bytes(bytes(200_000))
+        super().calculate(*arguments, **options)
+
+
+def make():
+    return WithScratch(epsilon=0.01, sigma=3.2, rc=8.0, smooth=True)
+'''
+
+
+def test_a_full_disk_under_a_reference_is_no_failed_label(
+    small_disk: SmallDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "writes_scratch.py").write_text(SCRATCH.format(folder=str(small_disk.path)))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    file = tmp_path / "campaign.yaml"
+    entry = GATED.replace("ase:gate:make", "ase:writes_scratch:make")
+    file.write_text(campaign_text(THREADS, entry).replace("SOD, CAXVII, LTA_SI", "SOD"))
+    with pytest.raises(StorageError, match=r"^Cannot write: the file system is full.*resume"):
+        run_campaign(read_campaign(file), reporter=SilentReporter())
+    folder = CampaignFolder(tmp_path / "out")
+    assert folder.failures() == []
+    small_disk.enlarge(1000)
+    summary = run_campaign(reopen(folder.path), reporter=SilentReporter())
+    assert (summary.finished, summary.failed) == (2, 0)
+    (result,) = [r for r in folder.results() if r["level"] != "classical"]
+    assert result["labels"] > 0
+    assert result["label_failures"] == 0

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from gate import GATE
 from surroundings import GATED, answers_of, campaign_text, running, wait_until
 
@@ -70,6 +71,7 @@ def farm(folder: Path, environment: dict[str, str]) -> Iterator[Farm]:
         opened.close()
 
 
+@pytest.mark.slow
 def test_workers_that_join_and_leave(
     tmp_path: Path, environment: dict[str, str], undisturbed: dict[str, list[dict[str, Any]]]
 ) -> None:
