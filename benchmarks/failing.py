@@ -245,6 +245,7 @@ def draw(cells: Sequence[Cell], path: Path) -> None:
         squeeze=False,
         layout="constrained",
     )
+    lowest = 100.0 * min(value for c in cells for value in c.coverage.values())
     for axis, case in zip(panels[0], cases, strict=True):
         own = [c for c in cells if c.case == case]
         where = np.array([places[c.failures, c.surrogate] for c in own])
@@ -261,7 +262,7 @@ def draw(cells: Sequence[Cell], path: Path) -> None:
         axis.errorbar(100 * share, where, xerr=reach, fmt="o", color="tab:blue", label="now")
         axis.set_title(case, fontsize="medium")
         axis.set_xlabel("intervals that hold the truth, %")
-        axis.set_xlim(None, 101.5)
+        axis.set_xlim(lowest - 3.0, 101.5)
     panels[0][0].set_yticks(
         [places[row] for row in rows], [f"{way}, {kind}" for way, kind in rows], fontsize="small"
     )
