@@ -240,10 +240,12 @@ def draw(cells: Sequence[Cell], path: Path) -> None:
         1,
         len(cases),
         figsize=(1.6 + 4.2 * len(cases), 0.3 * len(rows) + 1.6),
+        sharex=True,
         sharey=True,
         squeeze=False,
         layout="constrained",
     )
+    lowest = 100.0 * min(value for c in cells for value in c.coverage.values())
     for axis, case in zip(panels[0], cases, strict=True):
         own = [c for c in cells if c.case == case]
         where = np.array([places[c.failures, c.surrogate] for c in own])
@@ -256,14 +258,16 @@ def draw(cells: Sequence[Cell], path: Path) -> None:
             axis.scatter(held, where, marker=marker, color=colour, label=rule, zorder=2)
         share = np.array([c.coverage["now"] for c in own])
         error = 196.0 * np.sqrt(share * (1 - share) / [c.replicates for c in own])
-        axis.errorbar(100 * share, where, xerr=error, fmt="o", color="tab:blue", label="now")
+        reach = [error, np.minimum(error, 100.0 * (1 - share))]
+        axis.errorbar(100 * share, where, xerr=reach, fmt="o", color="tab:blue", label="now")
         axis.set_title(case, fontsize="medium")
         axis.set_xlabel("intervals that hold the truth, %")
-        axis.set_xlim(None, 101.5)
+        axis.set_xlim(lowest - 3.0, 101.5)
     panels[0][0].set_yticks(
         [places[row] for row in rows], [f"{way}, {kind}" for way, kind in rows], fontsize="small"
     )
-    panels[0][0].legend(loc="lower left", fontsize="small")
+    handles, labels = panels[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize="small")
     figure.savefig(path, dpi=150)
     pyplot.close(figure)
 

@@ -8,6 +8,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from data.errors import DeadWorkerError
 from flows.cluster_file import AnyCluster, BatchQueue, ExistingScheduler, LocalCluster, Threads
 from flows.pool_queue import Demand, open_queue
 from flows.runners import ANY_FREE_PORT, check_scheduler, local_arguments
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 CLOSE_SECONDS = 20.0
+START_ATTEMPTS = 3
+_log = logging.getLogger("widomill.pools")
 
 
 @dataclass
@@ -95,11 +98,33 @@ def open_cluster(cluster: AnyCluster, workers: int, where: str) -> OpenCluster:
     return OpenCluster(client, owned, count, killable, cluster.resources)
 
 
+def _started(arguments: dict[str, Any]) -> Any:
+    """Start worker processes, again where one died on the way.
+
+    Raises:
+        DeadWorkerError: they die each time.
+    """
+    import distributed
+
+    for attempt in range(1, START_ATTEMPTS + 1):
+        try:
+            return distributed.LocalCluster(**arguments)
+        except RuntimeError as error:  # Dask: "Nanny failed to start."
+            if "failed to start" not in str(error):
+                raise
+            last = error
+            _log.warning("a worker died while it started (attempt %d)", attempt)
+    raise DeadWorkerError(
+        f"The worker processes died while they started, {START_ATTEMPTS} times: is there memory "
+        "for them? Use fewer, then repeat the command to go on from the files."
+    ) from last
+
+
 def _local(cluster: LocalCluster | Threads, count: int) -> Any:
     import distributed
 
     if isinstance(cluster, LocalCluster):
-        return distributed.LocalCluster(**local_arguments(cluster, count))
+        return _started(local_arguments(cluster, count))
     return distributed.LocalCluster(
         n_workers=1,
         threads_per_worker=count,

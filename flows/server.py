@@ -180,12 +180,17 @@ class PrefectServer:
         attempts = 1
         while not answers(f"{self.url}/health"):
             ended = self._process is None or self._process.poll() is not None
-            if ended and attempts < _START_ATTEMPTS and "already in use" in self._log_end():
-                attempts += 1  # another process took the port between our look and its start
+            if ended and attempts < _START_ATTEMPTS and self._may_start_yet():
+                attempts += 1
                 self._launch()
             elif ended or time.monotonic() > deadline:
                 raise WidomillError(self._failure(ended))
             time.sleep(0.1)
+
+    def _may_start_yet(self) -> bool:
+        """Return whether it was killed, or another process took the port before it did."""
+        killed = self._process is not None and (self._process.returncode or 0) < 0
+        return killed or "already in use" in self._log_end()
 
     def _log_end(self) -> str:
         lines = (self.home / LOG_NAME).read_text(errors="replace").splitlines()

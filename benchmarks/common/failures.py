@@ -59,14 +59,15 @@ def fails(
     return np.asarray(chance.random(len(rows)) < probability)
 
 
-_SITES: dict[int, np.ndarray] = {}
+# With the population itself, so that no other one can take its number.
+_SITES: dict[int, tuple[Population, np.ndarray]] = {}
 
 
 def site(population: Population) -> np.ndarray:
     """Return (M,) which insertions lie in the ball around the lowest that holds a tenth."""
     known = _SITES.get(id(population))
     if known is not None:
-        return known
+        return known[1]
     energy = population.reference_kj_per_mol
     apart = population.fractional - population.fractional[int(np.argmin(energy))]
     steps = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
@@ -79,5 +80,5 @@ def site(population: Population) -> np.ndarray:
     order = np.argsort(distance, kind="stable")
     inside = np.zeros(len(energy), dtype=bool)
     inside[order[np.cumsum(part[order]) <= SHARE * part.sum()]] = True
-    _SITES[id(population)] = inside
+    _SITES[id(population)] = (population, inside)
     return inside

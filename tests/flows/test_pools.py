@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -151,6 +153,32 @@ def test_processor_seconds_of_workers_that_left_are_remembered(tmp_path: Path) -
         PoolExecutor(own).call(die_once, item, kind="train", run_name="die")
         assert own.cpu_seconds() > spent
         assert own.cpu_seconds() < spent + 30
+
+
+def test_a_worker_that_is_killed_while_it_starts_is_started_again() -> None:
+    killed: list[int] = []
+    over = threading.Event()
+
+    def kill_the_first() -> None:
+        while not killed and not over.is_set():
+            for process in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    if "spawn_main" in " ".join(process.cmdline()):
+                        process.kill()
+                        killed.append(process.pid)
+                        return
+            time.sleep(0.005)
+
+    killer = threading.Thread(target=kill_the_first)
+    killer.start()
+    try:
+        with open_pools({"kind": "local", "workers": 2}, 2) as own:
+            assert PoolExecutor(own).call(abs, -3, kind="train", run_name="x") == 3
+            assert len(own.clients["all"].scheduler_info()["workers"]) == 2
+    finally:
+        over.set()
+        killer.join()
+    assert killed
 
 
 def not_importable(number: int) -> int:

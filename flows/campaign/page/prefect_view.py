@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID, uuid4
@@ -20,6 +21,7 @@ from flows.campaign.page.executor import PageExecutor
 from flows.campaign.page.pictures import results_with_parity, round_text
 from flows.campaign.page.scribe import (
     Ending,
+    Message,
     Scribe,
     Shown,
     add_tags,
@@ -30,6 +32,7 @@ from flows.campaign.page.scribe import (
     end_step,
     keep_paused,
     log_line,
+    whole_step,
     without_patience,
 )
 from flows.campaign.units import Unit
@@ -43,10 +46,27 @@ Result = TypeVar("Result")
 
 UPDATE_S = 15.0
 PICTURE_S = 60.0
+BRIEF_S = 2.0
+"""Steps shorter than that are one message, not two."""
 MOST_WITHOUT = 12
 """Units whose pictures are on the campaign's page: those of a screen have none of their own."""
 REFERENCE_FLOW = "reference-unit"
 _around: contextvars.ContextVar[Shown | None] = contextvars.ContextVar("around", default=None)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A step that is not on the page yet: one that ends soon is written there once."""
+
+    run: Shown
+    name: str
+    tags: Sequence[str]
+    began: float
+
+    def whole(self, step: UUID, ending: Ending, words: str) -> Message:
+        took = f"{time.monotonic() - self.began:.1f} s"
+        told = f"{words} ({took})" if words else took
+        return whole_step(self.run, step, self.name, self.tags, ending, told)
 
 
 class PrefectView:
@@ -75,6 +95,8 @@ class PrefectView:
         self._pictured: dict[str, float] = {}
         self._units: dict[str, Shown] = {}
         self._open: dict[UUID, Shown | None] = {}
+        self._unseen: dict[UUID, _Step] = {}
+        self._turn = threading.Lock()
         self._without: set[str] = set()
         self._drawing = threading.Lock()
 
@@ -103,7 +125,7 @@ class PrefectView:
         """Run ``function`` in this thread, shown as a task run."""
         run, step = _around.get() or self._run, uuid4()
         self._open[step] = None
-        self._scribe.send(begin_step(run, step, name, tags))
+        self._unseen[step] = _Step(run, name, tags, time.monotonic())
         with self._ended(step, None):
             return function()
 
@@ -168,7 +190,12 @@ class PrefectView:
         self._say(f"{unit.title} failed: {failure.reason}", logging.ERROR)
 
     def moved(self, live: Mapping[str, Any]) -> None:
-        """Bring tables and bars up to date, now and then."""
+        """Show steps that take their time, and bring tables and bars up to date now and then."""
+        with self._turn:
+            for step, told in list(self._unseen.items()):
+                if time.monotonic() - told.began > BRIEF_S:
+                    del self._unseen[step]
+                    self._scribe.send(begin_step(told.run, step, told.name, told.tags))
         if time.monotonic() - self._updated >= self._update_s:
             self._send_page(live)
 
@@ -208,7 +235,13 @@ class PrefectView:
             del self._open[step]
             if run is not None:
                 self._scribe.send(end_run(run, ending, words))
-            self._scribe.send(end_step(step, ending, words))
+            with self._turn:
+                brief = self._unseen.pop(step, None)
+                self._scribe.send(
+                    end_step(step, ending, words)
+                    if brief is None
+                    else brief.whole(step, ending, words)
+                )
 
     def _write(self, kind: Any, key: str, data: Any, words: str) -> None:
         """Write an artifact of the unit this thread works on; classical units have no page."""

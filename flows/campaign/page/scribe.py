@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("widomill.page")
 
-POLL_S = 4.0
+POLL_S = 5.0
 AWAY_S, BUSY_S = 5.0, 0.5
 REQUEST_S = 60.0
 MOST_WAITING = 20_000
@@ -185,6 +185,22 @@ def without_patience() -> None:
     SettingsContext(profile=now.profile, settings=settings).__enter__()
 
 
+def whole_step(
+    run: Shown, step: UUID, name: str, tags: Sequence[str], ending: Ending, words: str
+) -> Message:
+    """Return the message that shows a step which has begun and ended since; see ``begin_step``.
+
+    Args:
+        run: the flow run around it.
+        step: id of its task run.
+        name: its name.
+        tags: see ``begin_step``.
+        ending: how it ended.
+        words: what to say of that.
+    """
+    return _step(run, step, name, tags, lambda: _final(ending, words))
+
+
 def begin_step(run: Shown, step: UUID, name: str, tags: Sequence[str]) -> Message:
     """Return the message that shows a task run as running.
 
@@ -194,10 +210,15 @@ def begin_step(run: Shown, step: UUID, name: str, tags: Sequence[str]) -> Messag
         name: its name.
         tags: the last one also says what kind of step it is.
     """
+    return _step(run, step, name, tags, _running)
 
+
+def _step(
+    run: Shown, step: UUID, name: str, tags: Sequence[str], state: Callable[[], State]
+) -> Message:
     def send(client: SyncPrefectClient) -> None:
         from prefect.client.schemas.actions import TaskRunCreate
-        from prefect.states import Running, to_state_create
+        from prefect.states import to_state_create
 
         create = TaskRunCreate(
             id=step,
@@ -206,7 +227,7 @@ def begin_step(run: Shown, step: UUID, name: str, tags: Sequence[str]) -> Messag
             task_key=tags[-1] if tags else "step",
             dynamic_key=str(step),
             tags=list(tags),
-            state=to_state_create(Running()),
+            state=to_state_create(state()),
         )
         client.request("POST", "/task_runs/", json=create.model_dump(mode="json"))
 
@@ -338,6 +359,12 @@ def log_line(run: Shown, words: str, level: int = logging.INFO) -> Message:
         client.create_logs([dict(line)])
 
     return send
+
+
+def _running() -> State:
+    from prefect.states import Running
+
+    return Running()
 
 
 def _final(ending: Ending, words: str) -> State:
