@@ -101,7 +101,7 @@ def speed_ups(processes: bool, workers: int, sleeps_s: Sequence[float]) -> list[
     from distributed import LocalCluster
 
     from flows.pools import open_pools
-    from flows.server import quiet_environment
+    from flows.server_settings import quiet_environment
 
     quiet_environment()
     began = time.monotonic()
@@ -204,7 +204,7 @@ def carry_through(base: Path, hosts: int) -> dict[str, float]:
     from flows.campaign.units import units_of
     from flows.console import Reporter
     from flows.pools import open_pools
-    from flows.server import quiet_environment
+    from flows.server_settings import quiet_environment
 
     quiet_environment()
     file = write_campaign(base, hosts)

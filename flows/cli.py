@@ -289,7 +289,7 @@ def main() -> None:
     """Run the command line; bad input ends with status 2 and one paragraph."""
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, "1")
-    from flows.server import quiet_environment
+    from flows.server_settings import quiet_environment
 
     quiet_environment()
     signal.signal(signal.SIGTERM, _as_interrupt)

@@ -29,57 +29,11 @@ from typing import IO
 from data.errors import RunFolderError, SettingsError, WidomillError
 from data.shortage import shortage_of
 from flows.server_process import STOP_SECONDS, drain, little_space, terminate
+from flows.server_settings import WITHOUT_DEPLOYMENTS, server_environment
 
 LOG_NAME = "server.log"
 _LOCK_NAME = "server.lock"
 _START_ATTEMPTS = 3
-_PROJECT = Path(__file__).resolve().parents[1]
-
-_QUIET_ENVIRONMENT = {
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-    # In memory, the turn of a deployment's run that dies with the server is never given back.
-    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage"
-    ".filesystem",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-    "PREFECT_CLI_PROMPT": "false",
-    # Half a minute of asking again, not one for each request: a run goes on without its server.
-    "PREFECT_CLIENT_MAX_RETRIES": "4",
-    # Its threads report each event that a server which is gone did not take.
-    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
-    "PREFECT_LOGGING_SETTINGS_PATH": str(Path(__file__).resolve().parent / "logging.yml"),
-    "DASK_LOGGING__DISTRIBUTED": "warning",
-    # A kernel that holds the interpreter for seconds is our normal case, not an alarm.
-    "DASK_DISTRIBUTED__ADMIN__TICK__LIMIT": "10 minutes",
-    # Dask looks at itself fifty times a second by default, in every process.
-    "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s",
-    "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "5s",
-    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
-}
-_WITHOUT_DEPLOYMENTS = {
-    f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false"
-    for name in (
-        "SCHEDULER",
-        "LATE_RUNS",
-        "FOREMAN",
-        "REPOSSESSOR",
-        "TRIGGERS",
-        "CANCELLATION_CLEANUP",
-        "CLEANUP_RECONCILER",
-    )
-}
-"""Loops of the server over schedules, workers and automations: a run of its own has none."""
-
-
-def quiet_environment() -> None:
-    """Set what Prefect and Dask read at import so that they are offline and silent.
-
-    Call it before either is imported. Variables the user has set already are left alone; child
-    processes (Dask workers, the server) inherit the rest.
-    """
-    for name, value in _QUIET_ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
 
 
 class PrefectServer:
@@ -105,7 +59,7 @@ class PrefectServer:
         self.owned = False
         self._host, self._port = host, port
         self._start_timeout_s = start_timeout_s
-        self._services = {} if deployments else _WITHOUT_DEPLOYMENTS
+        self._services = {} if deployments else WITHOUT_DEPLOYMENTS
         self._process: subprocess.Popen[bytes] | None = None
         self._stack = contextlib.ExitStack()
         self._ready = False
@@ -171,7 +125,7 @@ class PrefectServer:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.home,
-                env=_server_environment(self.home, self.url) | self._services,
+                env=server_environment(self.home, self.url) | self._services,
                 start_new_session=True,
             )
 
@@ -326,27 +280,6 @@ def _opened_lock(folder: Path) -> IO[bytes]:
             f"The Prefect database cannot be written to {folder}: {error.strerror}. Choose "
             "another output folder, or run with --no-orchestration."
         ) from error
-
-
-def _server_environment(home: Path, url: str) -> dict[str, str]:
-    """Environment of our server: none of the user's Prefect settings, all of ours."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    ours = {
-        name: value
-        for name, value in _QUIET_ENVIRONMENT.items()
-        if name != "PREFECT_LOGGING_SETTINGS_PATH"
-    }
-    paths = [str(_PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {
-        **kept,
-        **ours,
-        "PYTHONPATH": os.pathsep.join(paths),
-        "PREFECT_HOME": str(home),
-        "PREFECT_SERVER_UI_API_URL": url,
-        "PREFECT_UI_URL": url.removesuffix("/api"),
-        "PREFECT_LOGGING_LEVEL": "WARNING",
-        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
-    }
 
 
 def _free_port(host: str, wanted: int = 0) -> int:

@@ -153,7 +153,7 @@ def main() -> None:
     parser.add_argument("--ui", nargs=2, metavar=("URL", "RUN"), help="look at this one instead")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    from flows.server import quiet_environment
+    from flows.server_settings import quiet_environment
 
     quiet_environment()
     with contextlib.ExitStack() as stack:

@@ -132,7 +132,7 @@ def server_on(database: str, folder: Path) -> Iterator[str]:
 CAMPAIGN = """
 import sys
 from pathlib import Path
-from flows.server import quiet_environment
+from flows.server_settings import quiet_environment
 
 quiet_environment()
 

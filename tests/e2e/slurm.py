@@ -142,7 +142,7 @@ def wall_time(folder: Path, environment: Mapping[str, str]) -> None:
 
     from flows.pool_executor import PoolExecutor
     from flows.pools import open_pools
-    from flows.server import quiet_environment
+    from flows.server_settings import quiet_environment
 
     quiet_environment()
     cluster = cluster_file(folder, "00:02:00", path=str(ROOT / "tests" / "flows"))

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.server import prefect_server, quiet_environment
+from flows.server import prefect_server
+from flows.server_settings import quiet_environment
 
 # Before Prefect is imported: neither the profile nor the server of whoever runs the tests counts.
 for _name in [name for name in os.environ if name.startswith("PREFECT_")]:

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from data.errors import RunFolderError, SettingsError, WidomillError
-from flows.server import PrefectServer, prefect_server, quiet_environment
+from flows.server import PrefectServer, prefect_server
+from flows.server_settings import quiet_environment
 
 pytestmark = pytest.mark.server
 
@@ -24,7 +25,8 @@ ROOT = Path(__file__).parents[2]
 KILLED = """
 import sys, time
 from pathlib import Path
-from flows.server import prefect_server, quiet_environment
+from flows.server import prefect_server
+from flows.server_settings import quiet_environment
 
 quiet_environment()
 with prefect_server(Path(sys.argv[1])) as server:
@@ -34,7 +36,8 @@ with prefect_server(Path(sys.argv[1])) as server:
 FAILED_AND_INTERRUPTED = """
 import sys
 from pathlib import Path
-from flows.server import prefect_server, quiet_environment
+from flows.server import prefect_server
+from flows.server_settings import quiet_environment
 
 quiet_environment()
 

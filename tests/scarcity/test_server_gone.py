@@ -19,7 +19,8 @@ from flows.campaign.folder import CampaignFolder
 from flows.console import SilentReporter
 from flows.executors import PlainExecutor
 from flows.run import run
-from flows.server import PrefectServer, quiet_environment
+from flows.server import PrefectServer
+from flows.server_settings import quiet_environment
 from flows.settings import HenrySettings
 
 pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(900)]
