@@ -102,17 +102,15 @@ def principal_plane(vectors: np.ndarray) -> Plane:
 
 
 def umap_plane(vectors: np.ndarray, seed: int = 0, neighbours: int = 15) -> Plane | None:
-    """Return a UMAP of the vectors, or None where umap-learn is not installed or hosts are few."""
+    """Return a UMAP of the vectors, or None where hosts are few."""
     import warnings
 
     if len(vectors) <= 2 * neighbours:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns that a fixed seed means one thread
-        try:
-            from umap import UMAP
-        except ImportError:
-            return None
+        from umap import UMAP
+
         points = UMAP(n_neighbors=neighbours, random_state=seed).fit_transform(vectors)
     return Plane(np.asarray(points, dtype=float), (float("nan"), float("nan")))
 

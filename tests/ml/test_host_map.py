@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 import numpy as np
 import pytest
 import torch
@@ -102,7 +100,6 @@ def test_distance_to_what_was_seen() -> None:
     assert np.isnan(distance_to_seen(line, np.zeros(10, dtype=bool))).all()
 
 
-@pytest.mark.skipif(importlib.util.find_spec("umap") is None, reason="umap-learn not installed")
 @pytest.mark.slow
 def test_umap_keeps_groups_apart_and_repeats() -> None:
     draw = np.random.default_rng(0)
