@@ -30,17 +30,23 @@ pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(900)]
 def own_server(home: Path) -> Iterator[PrefectServer]:
     """Have a server that comes back on the same address and database after it was killed."""
     quiet_environment()
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
     from flows.server import _free_port
 
-    before = {name: os.environ.pop(name) for name in list(os.environ) if name == "PREFECT_API_URL"}
-    server = PrefectServer(home, port=_free_port("127.0.0.1"), start_timeout_s=300.0)
+    before = os.environ.pop("PREFECT_API_URL", None)
     try:
-        server.start()
-        server.wait()
-        yield server
+        with temporary_settings(restore_defaults={PREFECT_API_URL}):  # other tests have servers
+            server = PrefectServer(home, port=_free_port("127.0.0.1"), start_timeout_s=300.0)
+            try:
+                server.start()
+                server.wait()
+                yield server
+            finally:
+                server.stop()
     finally:
-        server.stop()
-        os.environ.update(before)
+        if before is not None:
+            os.environ["PREFECT_API_URL"] = before
 
 
 def kill(server: PrefectServer) -> None:
