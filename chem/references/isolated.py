@@ -103,6 +103,9 @@ class IsolatedReference:
                     f"{LATE} {self._limit_s:g} s; its process was ended",
                     time.perf_counter() - began,
                 )
+            except KeyboardInterrupt:  # its answer, to come, would be taken for the next one's
+                self.close()
+                raise
             except EOFError:
                 again, ended = ended, child.how_it_ended()
                 self.close()
