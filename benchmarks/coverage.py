@@ -145,7 +145,7 @@ def main() -> int:
             for kind in KINDS:
                 jobs = [
                     pool.submit(replicates, number, kind, arguments.seed, start, stop, options)
-                    for start, stop in _chunks(arguments.replicates)
+                    for start, stop in chunks(arguments.replicates)
                 ]
                 outcomes = [outcome for job in jobs for outcome in job.result()]
                 cells.append(summary(CASES[number].name, kind, outcomes))
@@ -156,7 +156,8 @@ def main() -> int:
     return 0
 
 
-def _chunks(replicates: int) -> list[tuple[int, int]]:
+def chunks(replicates: int) -> list[tuple[int, int]]:
+    """Return first and last, exclusive, of the replicates that are done in one go."""
     return [(k, min(k + CHUNK, replicates)) for k in range(0, replicates, CHUNK)]
 
 

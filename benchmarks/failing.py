@@ -32,7 +32,6 @@ from chem.combine import RoundEstimate, combine, interval
 
 CASES = (0, 1)
 """Numbers of coverage.py's systems: CO2 in CALF-20 and in Mg-MOF-74."""
-CHUNK = 25
 WANTED = 0.9
 RESULTS = Path(__file__).parent / "results"
 RULES = ("now", "before", "none failed")
@@ -125,7 +124,7 @@ def main() -> int:
                     failing = replace(options, failures=way)
                     jobs = [
                         pool.submit(replicates, number, kind, arguments.seed, start, stop, failing)
-                        for start, stop in _chunks(arguments.replicates)
+                        for start, stop in coverage().chunks(arguments.replicates)
                     ]
                     found = [outcome for job in jobs for outcome in job.result()]
                     cells.append(summary(name, kind, way, found))
@@ -134,10 +133,6 @@ def main() -> int:
     if arguments.out:
         store(cells, machine | {"options": str(options)}, Path(arguments.out))
     return 0
-
-
-def _chunks(replicates: int) -> list[tuple[int, int]]:
-    return [(k, min(k + CHUNK, replicates)) for k in range(0, replicates, CHUNK)]
 
 
 @cache

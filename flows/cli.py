@@ -11,6 +11,7 @@ from typing import Annotated, TextIO
 
 import typer
 
+from data.constants import LABEL_SECONDS
 from data.errors import InputError, StorageError, WidomillError
 from data.shortage import KEPT, shortage_of
 from flows.cli_campaign import campaign
@@ -131,7 +132,7 @@ def henry(
     model: Annotated[
         str | None, typer.Option(help="model of other hosts to start from; see `widomill models`")
     ] = None,
-    label_seconds: LabelSeconds = 3600.0,
+    label_seconds: LabelSeconds = LABEL_SECONDS,
     accept_offset: AcceptOffset = False,
     trust_model_file: TrustModelFile = False,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from data.constants import LABEL_SECONDS
 from flows.cli_options import (
     AcceptOffset,
     Cluster,
@@ -43,7 +44,7 @@ def upgrade(
     orchestration: Orchestration = True,
     seed: Seed = 0,
     json_output: JsonOutput = False,
-    label_seconds: LabelSeconds = 3600.0,
+    label_seconds: LabelSeconds = LABEL_SECONDS,
     accept_offset: AcceptOffset = False,
     trust_model_file: TrustModelFile = False,
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from data.constants import LABEL_SECONDS
 from flows.campaign.screen.settings import ScreenPart, check_screen
 from flows.settings import (
     ReferenceOptions,
@@ -74,7 +75,7 @@ class Limits(_Part):
         default=48.0, gt=0.0, le=10_000.0, description="wall time of one host, guest and level"
     )
     label_seconds: float = Field(
-        default=3600.0, gt=0.0, le=1e7, description="wall time of one reference call"
+        default=LABEL_SECONDS, gt=0.0, le=1e7, description="wall time of one reference call"
     )
     attempts: int = Field(
         default=2, ge=1, le=20, description="attempts at a unit whose worker died or hung"

@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from flows.artifacts import artifact_key, plain_value
-from flows.executors import Executor, Kind, Progress
+from flows.executors import Executor, Kind, PagelessExecutor, Progress
 
 Item = TypeVar("Item")
 Record = TypeVar("Record")
 Write = Callable[[str, str, Any, str], None]
 
 
-class PageExecutor:
+class PageExecutor(PagelessExecutor):
     """Runs items where ``inner`` does and hands what is to be shown to ``write``.
 
     Args:
@@ -39,12 +39,6 @@ class PageExecutor:
     ) -> list[Record]:
         """Run ``function`` on each item; see ``Executor.map``."""
         return self._inner.map(function, items, kind=kind, run_names=run_names, progress=progress)
-
-    def call(
-        self, function: Callable[[Item], Record], item: Item, *, kind: Kind, run_name: str
-    ) -> Record:
-        """Run ``function`` on one item; see ``Executor.call``."""
-        return self._inner.call(function, item, kind=kind, run_name=run_name)
 
     def table(self, key: str, rows: list[dict[str, Any]], description: str) -> None:
         """Show a table on the unit's page."""
