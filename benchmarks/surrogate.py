@@ -146,8 +146,9 @@ def fitted(arguments: argparse.Namespace) -> tuple[Problem, Any, dict[str, Any]]
     from chem.mixing import mix_pairs
     from chem.references.registry import make_reference
     from chem.rotations import random_quaternions
+    from ml.fitting import fit_surrogate
     from ml.graphs import GuestSites, HostArrays
-    from ml.training import LabelSet, fit_surrogate, pretrain_encoders
+    from ml.training import LabelSet, pretrain_encoders
 
     host, guest = load_host(arguments.host), load_guest(arguments.guest)
     pairs = mix_pairs(host, guest, load_force_field(arguments.force_field))

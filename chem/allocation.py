@@ -65,7 +65,13 @@ class Schedule:
         return tuple(lots)
 
     def weight(self, number: int) -> float:
-        """Return how much round ``number`` counts, up to a factor common to all."""
+        """Return how much round ``number`` counts, up to a factor common to all.
+
+        The first of several rounds counts for nothing: it corrects the baseline, which may be off
+        by orders of magnitude, and no power of its labels bounds what that does to an average.
+        """
+        if number == 1 and len(self.lots) > 1:
+            return 0.0
         learned = sum(self.lots[: number - 1])
         return self.lots[number - 1] * (learned + YOUNG_LABELS) ** LEARNING_POWER
 

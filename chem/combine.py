@@ -12,12 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from chem.estimator import Moments
-from chem.intervals import degrees_of_freedom, interval, interval_error, pooled_terms
+from chem.intervals import (
+    degrees_of_freedom,
+    freedom_of_squares,
+    interval,
+    interval_error,
+    pooled_terms,
+)
 from data.records import Estimate
 
 __all__ = ["Combined", "RoundEstimate", "combine", "interval"]
 
-PRIOR_LABELS = 1.0
+PRIOR_LABELS = 0.5
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,8 @@ class RoundEstimate:
 
     Attributes:
         moments: the corrected moments of the round.
-        weight: how much it counts, up to a factor common to all rounds; fixed beforehand.
+        weight: how much it counts, up to a factor common to all rounds; fixed beforehand. Zero
+            for a round that is to teach only: it is the answer until there is another.
         predicted_relative_design_variance: relative design variance of <W> that the surrogate's
             own spread predicts.
     """
@@ -83,7 +90,7 @@ def combine(rounds: Sequence[RoundEstimate]) -> Combined:
     """Average rounds into one answer.
 
     The design variance is what the labels show. What the surrogate predicted, where it is
-    larger, counts as one label more in a geometric mean: a handful of labels can miss a heavy
+    larger, counts as half a label more in a geometric mean: a handful of labels can miss a heavy
     tail, and a prediction can be wrong by orders of magnitude. What failed labels may hide is taken
     to be the same in all rounds: it is averaged, not averaged down.
 
@@ -93,8 +100,9 @@ def combine(rounds: Sequence[RoundEstimate]) -> Combined:
     Returns:
         The combined moments.
     """
-    given = np.array([r.weight for r in rounds], dtype=float)
-    weights = given / given.sum()
+    shares = _shares(rounds)
+    rounds = [r for r, share in zip(rounds, shares, strict=True) if share > 0]
+    weights = shares[shares > 0]
     mean = np.sum([w * r.moments.mean for w, r in zip(weights, rounds, strict=True)], axis=0)
     design, design_terms = _design(weights, rounds, mean)
     table, table_terms = _table(weights, rounds)
@@ -103,10 +111,10 @@ def combine(rounds: Sequence[RoundEstimate]) -> Combined:
     return Combined(
         mean=mean,
         covariance=table + design + hidden,
-        weights=weights,
+        weights=shares,
         degrees_of_freedom=degrees_of_freedom(
             [float((design + hidden)[0, 0]), float(table[0, 0])],
-            [design_terms - 1.0, table_terms - 1.0],
+            [freedom_of_squares(design_terms), freedom_of_squares(table_terms)],
         ),
         effective_samples=_pooled(weights, [m.effective_samples for m in used]),
         correction_effective_samples=_pooled(
@@ -119,6 +127,11 @@ def combine(rounds: Sequence[RoundEstimate]) -> Combined:
         design_standard_error=float(np.sqrt(max(0.0, design[0, 0]))),
         failure_standard_error=float(np.sqrt(max(0.0, hidden[0, 0]))),
     )
+
+
+def _shares(rounds: Sequence[RoundEstimate]) -> np.ndarray:
+    given = np.array([r.weight for r in rounds], dtype=float)
+    return given / given.sum() if given.any() else np.full(len(rounds), 1.0 / len(rounds))
 
 
 def _table(weights: np.ndarray, rounds: Sequence[RoundEstimate]) -> tuple[np.ndarray, float]:

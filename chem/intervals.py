@@ -2,7 +2,7 @@
 
 The interval is symmetric in the logarithm, with Student's t and as many degrees of freedom as
 the variance estimate deserves: the Welch-Satterthwaite number [1] over the parts of the
-variance, each part counted by the Kish effective number of the squares it is a sum of. Chosen by
+variance, each part judged by the Kish effective number of the squares it is a sum of. Chosen by
 measured coverage, see docs/estimator.md and benchmarks/coverage.py.
 
 [1] Satterthwaite, Biometrics Bull. 2 (1946) 110; Welch, Biometrika 34 (1947) 28.
@@ -44,6 +44,19 @@ def _moderate(variances: Sequence[float]) -> Sequence[float]:
     """Return variances whose squares do not overflow; what is wanted does not change with scale."""
     largest = max(variances, default=0.0)
     return [v / largest for v in variances] if largest > LARGEST_SQUARED else variances
+
+
+def freedom_of_squares(terms: float) -> float:
+    """Return the degrees of freedom of a variance that is a sum of squares drawn at random.
+
+    A sum V of squares, each in the sample with a chance of its own, has a variance that the sum
+    of their squares estimates, so Satterthwaite's 2 V^2 / var(V) is twice their Kish number. One
+    is taken off: a heavy square that was not met.
+
+    Args:
+        terms: Kish number of the squares.
+    """
+    return 2.0 * (terms - 1.0)
 
 
 def degrees_of_freedom(variances: Sequence[float], freedom: Sequence[float]) -> float:

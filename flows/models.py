@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tasks.context import RunContext
 
 Say = Callable[[str], None]
-OWN_LABELS = (10, 20, 40, 80)
+OWN_LABELS = (5, 10, 20, 40, 80)
 TEST_SHARE = 0.4
 FEWEST_TEST = 5
 
@@ -83,7 +83,11 @@ def train(name: str, folders: Sequence[Path], *, seed: int, members: int, say: S
     folder = new_folder(name)
     model.save(folder / WEIGHTS)
     _save_labels(folder / LABELS, sources)
-    settings = {"seed": seed, "members": members, "kernel_lengths": list(model.head.kernel.lengths)}
+    settings: dict[str, Any] = {"seed": seed, "members": members}
+    if model.head is None:
+        settings["knowledge"] = "pair potentials"
+    else:
+        settings |= {"knowledge": "descriptors", "kernel_lengths": list(model.head.kernel.lengths)}
     return publish(_card(name, folders, contexts, held_out, settings, model), folder)
 
 
@@ -193,11 +197,9 @@ def evaluate(name: str, folder: Path, *, seed: int = 0) -> dict[str, Any]:
 
     card, path = checked_folder(name)
     context = load_context(str(folder))
-    host, guest = graph_inputs(context)
-    card.check(context.reference, level_key(str(folder)), guest.type_names)
+    card.check(context.reference, level_key(str(folder)), graph_inputs(context)[1].type_names)
     source = source_of(str(folder))
-    known = SourceModel.load(path / WEIGHTS).for_host(host, guest)
-    found = _figures(known, source, context, seed) | {
+    found = _figures(SourceModel.load(path / WEIGHTS), source, context, seed) | {
         "host": context.system.host.name,
         "host_hash": context.system.host.hash,
         "seen_in_training": context.system.host.hash in {h.hash for h in card.hosts},
@@ -208,11 +210,12 @@ def evaluate(name: str, folder: Path, *, seed: int = 0) -> dict[str, Any]:
     return found
 
 
-def _figures(known: Any, source: Source, context: RunContext, seed: int) -> dict[str, Any]:
+def _figures(model: SourceModel, source: Source, context: RunContext, seed: int) -> dict[str, Any]:
     from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
     from ml.calibration import boltzmann_relevance
+    from ml.fitting import fit_surrogate
     from ml.observing import relevant_rows
-    from ml.training import fit_surrogate, pretrain_encoders
+    from ml.training import pretrain_encoders
 
     temperature = min(context.temperatures_k)
     thermal = GAS_CONSTANT_KJ_PER_MOL_K * temperature
@@ -233,6 +236,8 @@ def _figures(known: Any, source: Source, context: RunContext, seed: int) -> dict
         return error(surrogate.predict(*place, exact=True)[0])
 
     host, guest = graph_inputs(context)
+    known, pairs = model.for_host(host, guest), model.pairs
+    with_model = {"prior": known} if pairs is None else {"pairs": pairs}
     lesson = source.lesson
     place = lesson.fractional, lesson.quaternions, lesson.baseline_kj_per_mol
     encoders = pretrain_encoders(host, guest, *place, members=2, seed=seed, steps=300)
@@ -240,10 +245,8 @@ def _figures(known: Any, source: Source, context: RunContext, seed: int) -> dict
     for own in (n for n in OWN_LABELS if n <= len(rest)):
         part = labels.rows(rest[:own])
         fits = [
-            fit_surrogate(
-                encoders, host, guest, part, temperature_k=temperature, seed=seed, prior=prior
-            )
-            for prior in (None, known)
+            fit_surrogate(encoders, host, guest, part, temperature_k=temperature, seed=seed, **more)
+            for more in ({}, with_model)
         ]
         rows.append({"own_labels": own, "without": of(fits[0]), "with": of(fits[1])})
     return {

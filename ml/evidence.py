@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from ml.descriptors import Block
-from ml.heads import NEGLIGIBLE_KJ_PER_MOL, Kernel, LinearSystem, Observations, select_centres
+from ml.heads import NEGLIGIBLE_KJ_PER_MOL, Kernel, select_centres
 from ml.kernels import gram
+from ml.linear_system import LinearSystem, Observations, PairTerm
 
 MOST_LABELS = 300
 STARTS = (0.8, 2.0)
@@ -30,7 +31,13 @@ LEAST_SLOPE_NOISE = 0.1
 WITH_LEARNED = 3
 
 
-def fit_kernel(blocks: tuple[Block, ...], observed: Observations, *, steps: int = 40) -> Kernel:
+def fit_kernel(
+    blocks: tuple[Block, ...],
+    observed: Observations,
+    *,
+    steps: int = 40,
+    pairs: PairTerm | None = None,
+) -> Kernel:
     """Return the hyperparameters of highest (penalised) evidence.
 
     Lengths are those of the energies alone, so where forces are known the learned descriptors
@@ -41,21 +48,24 @@ def fit_kernel(blocks: tuple[Block, ...], observed: Observations, *, steps: int 
         blocks: descriptor blocks of the labels, with slopes when forces are given.
         observed: corrections of the labels.
         steps: most iterations of the optimiser per start.
+        pairs: pair potentials known beforehand, which are kept; or None.
 
     Returns:
         Amplitudes, lengths and noise levels.
     """
+    if pairs is not None:
+        observed = pairs.above(blocks, observed)
     if len(observed.energy) < 3:
         count = len(blocks)
         return Kernel((10.0 / math.sqrt(count),) * count, (2.0,) * count, (0.5, 3.0, 3.0))
-    kernel = _fit_energies(*_subset(blocks, observed), steps=steps)
+    kernel = _fit_energies(*_subset(blocks, observed), pairs, steps=steps)
     if observed.force is None and observed.torque is None:
         return kernel
-    value, kernel = _refine_noise(blocks, observed, kernel, steps=steps)
+    value, kernel = _refine_noise(blocks, observed, kernel, pairs, steps=steps)
     if len(blocks) < WITH_LEARNED:
         return kernel
-    plain = _fit_energies(*_subset(blocks[:-1], observed), steps=steps)
-    plain_value, plain = _refine_noise(blocks[:-1], observed, plain, steps=steps)
+    plain = _fit_energies(*_subset(blocks[:-1], observed), pairs, steps=steps)
+    plain_value, plain = _refine_noise(blocks[:-1], observed, plain, pairs, steps=steps)
     return kernel if value <= plain_value else _without_last(plain, kernel.lengths[-1])
 
 
@@ -76,8 +86,12 @@ def _subset(
     return tuple(block.rows(order) for block in blocks), observed.rows(order)
 
 
-def _fit_energies(blocks: tuple[Block, ...], observed: Observations, *, steps: int) -> Kernel:
+def _fit_energies(
+    blocks: tuple[Block, ...], observed: Observations, pairs: PairTerm | None, *, steps: int
+) -> Kernel:
     count = len(blocks)
+    known = None if pairs is None else pairs.features(blocks)
+    fixed = torch.zeros(()) if known is None else known @ known.T
     best: tuple[float, Tensor] | None = None
     for start in STARTS:
         amplitude = math.log(12.0 / math.sqrt(count))
@@ -86,9 +100,9 @@ def _fit_energies(blocks: tuple[Block, ...], observed: Observations, *, steps: i
         )
 
         def objective(theta: Tensor) -> Tensor:
-            return _energy_evidence(blocks, observed, theta)
+            return _energy_evidence(blocks, observed, theta, fixed)
 
-        value, theta = _minimise(objective, initial, steps)
+        value, theta = minimise(objective, initial, steps)
         if math.isfinite(value) and (best is None or value < best[0]):
             best = (value, theta)
     theta = initial if best is None else best[1]
@@ -97,11 +111,13 @@ def _fit_energies(blocks: tuple[Block, ...], observed: Observations, *, steps: i
     return Kernel(tuple(numbers[:count]), tuple(numbers[count:-1]), (noise, 2.0, 2.0))
 
 
-def _energy_evidence(blocks: tuple[Block, ...], observed: Observations, theta: Tensor) -> Tensor:
+def _energy_evidence(
+    blocks: tuple[Block, ...], observed: Observations, theta: Tensor, fixed: Tensor
+) -> Tensor:
     count = len(blocks)
     amplitudes, lengths, noise = theta[:count], theta[count:-1], theta[-1]
     level = torch.exp(2.0 * noise) + LEAST_NOISE**2
-    kernel = torch.diag(level * observed.stretch)
+    kernel = torch.diag(level * observed.stretch) + fixed
     for block, amplitude, length in zip(blocks, amplitudes, lengths, strict=True):
         kernel = kernel + torch.exp(2.0 * amplitude) * gram(block, torch.exp(length))
     factor = torch.linalg.cholesky(kernel)
@@ -112,10 +128,16 @@ def _energy_evidence(blocks: tuple[Block, ...], observed: Observations, theta: T
 
 
 def _refine_noise(
-    blocks: tuple[Block, ...], observed: Observations, kernel: Kernel, *, steps: int
+    blocks: tuple[Block, ...],
+    observed: Observations,
+    kernel: Kernel,
+    pairs: PairTerm | None,
+    *,
+    steps: int,
 ) -> tuple[float, Kernel]:
     """Return the negative penalised evidence of all observations and the refined kernel."""
-    system = LinearSystem.build(blocks, observed, select_centres(blocks, kernel), kernel.lengths)
+    centres = select_centres(blocks, kernel)
+    system = LinearSystem.build(blocks, observed, centres, kernel.lengths, pairs)
     count = len(blocks)
     start = (max(kernel.noise[0], 0.2), *kernel.noise[1:])
     initial = torch.log(torch.tensor([*kernel.amplitudes, *start], dtype=torch.float64))
@@ -128,7 +150,7 @@ def _refine_noise(
         penalty = _penalty(theta[:count], AMPLITUDE_PRIOR) + _penalty(theta[count], NOISE_PRIOR)
         return penalty + _penalty(theta[count + 1 :], SLOPE_NOISE_PRIOR) - evidence
 
-    value, theta = _minimise(objective, initial, steps)
+    value, theta = minimise(objective, initial, steps)
     if not math.isfinite(value):
         return math.inf, kernel
     value += float(_penalty(torch.log(torch.tensor(kernel.lengths)), LENGTH_PRIOR))
@@ -141,7 +163,7 @@ def _penalty(values: Tensor, prior: tuple[float, float]) -> Tensor:
     return 0.5 * (((values - prior[0]) / prior[1]) ** 2).sum()
 
 
-def _minimise(
+def minimise(
     objective: Callable[[Tensor], Tensor], initial: Tensor, steps: int
 ) -> tuple[float, Tensor]:
     """Minimise with L-BFGS, as far as the factorisation holds; infinite where it never does."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ml.descriptors import Block, Describer
-from ml.heads import Observations
+from ml.linear_system import Observations
 
 if TYPE_CHECKING:
     from ml.training import LabelSet

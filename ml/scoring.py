@@ -155,6 +155,8 @@ class Scorer:
             for points in part:
                 self.bells[-1].append(_Bells.build(points, length, amplitude, start))
                 start += len(points)
+        self.pairs = None if head.pairs is None else FixedMatrix(head.pairs.root)
+        self.kernel_features = start
         self.weights = head.weights
         self.root = FixedMatrix(head.root)
         self.chunk = CHUNK_ON_GPU if self.lattice.is_cuda else CHUNK
@@ -193,8 +195,13 @@ class Scorer:
             prior += self.bells[0][kind](near, len(part), features)
             sums.append(_total(near, len(part)))
             learned.append(deep)
-        prior += self.bells[1][0](_join(sums), 1, features)
+        joined = _join(sums)
+        prior += self.bells[1][0](joined, 1, features)
         prior += self.bells[2][0](_join(learned), 1, features)
+        if self.pairs is not None:
+            linear = self.pairs(joined)
+            features[:, self.kernel_features :] = linear
+            prior += torch.linalg.vector_norm(linear, dim=1).double().square_()
         return prior
 
 

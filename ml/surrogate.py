@@ -247,6 +247,7 @@ class Surrogate:
             content["centres"] = [list(part) for part in head.centres]
             content["weights"] = head.weights
             content["root"] = head.root
+            content["pairs"] = None if head.pairs is None else vars(head.pairs)
         save_atomically(content, path)
 
     @classmethod
@@ -274,7 +275,7 @@ class Surrogate:
         if spec["kernel"] is not None:
             kernel = Kernel(**{k: tuple(v) for k, v in spec["kernel"].items()})
             centres = tuple(tuple(part) for part in content["centres"])
-            head = Head(kernel, centres, content["weights"], content["root"])
+            head = Head(kernel, centres, content["weights"], content["root"], content.get("pairs"))
         table = Path(path).with_name(spec["fields"]) if spec["fields"] else None
         prior = spec.get("prior")
         known = cls.load(Path(path).with_name(prior), device) if prior else None

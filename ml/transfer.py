@@ -1,20 +1,24 @@
-"""What reference labels in some hosts say of another: the prior mean of its surrogate.
+"""What reference labels in some hosts say of another, before that one has labels of its own.
 
-Encoders trained over all source hosts (`ml.many_hosts`) describe any host; one Gaussian process
-on their descriptors is conditioned on the corrections of all sources. Its kernel is either short:
-then it says something where the surroundings of a guest resemble those in a source, and fades to
-"no correction, large uncertainty" elsewhere. Or it is long, on the radial descriptors of single
-sites alone, and so nearly linear in them: pair potentials that all hosts share. Which, and the
-calibration, come from predicting each source from the others; with a single source the kernel is
-that source's own best.
+Two kinds of knowledge, whichever predicts each source better from the others:
+
+- pair potentials that hosts have in common, with how much hosts differ (`ml.pair_prior`): a mean
+  and a covariance that a new host's own labels narrow down;
+- a Gaussian process on the descriptors of encoders trained over all source hosts
+  (`ml.many_hosts`), conditioned on the corrections of all sources, with a short kernel: it says
+  something where the surroundings of a guest resemble those in a source, and fades to "no
+  correction, large uncertainty" elsewhere. A single source has this one alone, with the kernel
+  that is its own best.
 """
 
 from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,22 +31,21 @@ from ml.calibration import boltzmann_relevance, calibration_factor
 from ml.descriptors import Block, Describer
 from ml.encoder import Encoder
 from ml.evidence import fit_kernel
+from ml.fitting import CLIP_BELOW_KT
 from ml.graphs import GuestSites, HostArrays
-from ml.heads import NEGLIGIBLE_KJ_PER_MOL, Head, Kernel, Observations, fit_head
+from ml.heads import NEGLIGIBLE_KJ_PER_MOL, Head, Kernel, fit_head
+from ml.linear_system import SUMS, Observations
 from ml.many_hosts import Lesson, train_encoders
 from ml.observing import describe_labels, observations, relevant_rows
+from ml.pair_prior import PairLessons, PairPrior, moment_scale
 from ml.surrogate import PRIOR_SD_KJ_PER_MOL, Limits, Surrogate, load_encoder
-from ml.training import CLIP_BELOW_KT, LabelSet
+from ml.training import LabelSet
 from ml.weights import read_weights
 
-FORMAT = "widomill-transfer-1"
+FORMAT = "widomill-transfer-2"
 LENGTHS = (0.8, 1.2, 1.8)
 AMPLITUDE_KJ_PER_MOL = 8.0
 NOISE = (0.5, 2.0, 2.0)
-PAIR_LENGTH = 10.0
-PAIR_AMPLITUDE_KJ_PER_MOL = 70.0
-PAIR_NOISES = ((1.0, 3.0, 3.0), (3.0, 3.0, 3.0))
-"""Noise of the pair potentials: what of a correction is no sum over pairs."""
 ONE_SOURCE_CALIBRATION = 2.0
 MEMBERS = 2
 STEPS_PER_HOST = 40
@@ -80,17 +83,19 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class SourceModel:
-    """Encoders and head that know the sources.
+    """What is known of the sources: a head or pair potentials.
 
     Attributes:
         encoders: trained over all sources.
-        head: conditioned on the corrections of all sources.
+        head: conditioned on the corrections of all sources; None where pair potentials say more.
         limits: bounds and calibration of its predictions.
+        pairs: pair potentials of the sources; None where the head says more.
     """
 
     encoders: tuple[Encoder, ...]
-    head: Head
+    head: Head | None
     limits: Limits
+    pairs: PairPrior | None = None
 
     def for_host(self, host: HostArrays, guest: GuestSites, device: str = "cpu") -> Surrogate:
         """Return what the model says of a host, as a surrogate of it.
@@ -109,23 +114,29 @@ class SourceModel:
                 f"The model was trained for guest sites {' '.join(known)}; this guest has "
                 f"{' '.join(guest.type_names)}. Train a model for this guest."
             )
-        return Surrogate(host, guest, self.limits, self.encoders, self.head, device)
+        head = self.head
+        if self.pairs is not None:
+            describer = Describer(self.encoders, host, guest)
+            head = _pair_head(self.pairs, describer)
+        return Surrogate(host, guest, self.limits, self.encoders, head, device)
 
     def save(self, path: Path) -> None:
         """Write to one file, atomically, without pickled code, and with the same bytes always."""
         spec = {
             "format": FORMAT,
             "encoders": [e.specification() for e in self.encoders],
-            "kernel": self.head.kernel.__dict__,
+            "kernel": None if self.head is None else self.head.kernel.__dict__,
             "limits": self.limits.__dict__,
         }
-        content = {
+        content: dict[str, Any] = {
             "specification": json.dumps(spec, sort_keys=True),
             "encoders": [dict(e.state_dict()) for e in self.encoders],
-            "centres": [list(part) for part in self.head.centres],
-            "weights": self.head.weights,
-            "root": self.head.root,
+            "pairs": None if self.pairs is None else self.pairs.content(),
         }
+        if self.head is not None:
+            content["centres"] = [list(part) for part in self.head.centres]
+            content["weights"] = self.head.weights
+            content["root"] = self.head.root
         buffer = io.BytesIO()
         torch.save(content, buffer)
         write_atomically(path, lambda temporary: _write(temporary, buffer.getvalue()))
@@ -146,10 +157,14 @@ class SourceModel:
                 load_encoder(s, state)
                 for s, state in zip(spec["encoders"], content["encoders"], strict=True)
             )
-            kernel = Kernel(**{k: tuple(v) for k, v in spec["kernel"].items()})
-            centres = tuple(tuple(part) for part in content["centres"])
-            head = Head(kernel, centres, content["weights"], content["root"])
-            return cls(encoders, head, Limits(**spec["limits"]))
+            head = None
+            if spec["kernel"] is not None:
+                kernel = Kernel(**{k: tuple(v) for k, v in spec["kernel"].items()})
+                centres = tuple(tuple(part) for part in content["centres"])
+                head = Head(kernel, centres, content["weights"], content["root"])
+            pairs = content["pairs"]
+            known = None if pairs is None else PairPrior.from_content(pairs)
+            return cls(encoders, head, Limits(**spec["limits"]), known)
         except Exception as error:  # torch raises half a dozen kinds on damaged files
             raise ModelError(f"{path} cannot be read as a model: {error}.") from error
 
@@ -203,26 +218,46 @@ def train_source_model(
     )
     taught = _Taught.build(sources, kept, encoders, guest, thermal)
     kernel, scores = taught.best_kernel()
-    head = fit_head(taught.blocks(range(len(kept))), taught.observed(range(len(kept))), kernel)
+    head, pairs = None, None
+    if len(kept) > 1:
+        lessons = taught.pair_lessons(encoders, sources[0].lesson.host, guest)
+        pairs = lessons.fit()
+        pair_scores = taught.pair_scores(lessons, pairs)
+        if pair_scores.log_density >= scores.log_density:
+            scores = pair_scores
+        else:
+            pairs = None
+    if pairs is None:
+        head = fit_head(taught.blocks(range(len(kept))), taught.observed(range(len(kept))), kernel)
     lowest = min(float(k.energy_kj_per_mol.min()) for k in kept) - CLIP_BELOW_KT * thermal
     limits = Limits(
         lowest_kj_per_mol=lowest,
         skip_above_kj_per_mol=LARGEST_BASELINE_KJ_PER_MOL,
         prior_sd_kj_per_mol=PRIOR_SD_KJ_PER_MOL,
-        noise_kj_per_mol=kernel.noise[0],
+        noise_kj_per_mol=kernel.noise[0] if pairs is None else pairs.noise[0],
         calibration=scores.calibration if len(kept) > 1 else ONE_SOURCE_CALIBRATION,
     )
-    return SourceModel(encoders, head, limits), taught.held_out(scores)
+    return SourceModel(encoders, head, limits, pairs), taught.held_out(scores)
 
 
 def _short_kernels() -> list[Kernel]:
     return [Kernel((AMPLITUDE_KJ_PER_MOL,) * 3, (length,) * 3, NOISE) for length in LENGTHS]
 
 
-def _pair_kernels() -> list[Kernel]:
-    amplitudes = (PAIR_AMPLITUDE_KJ_PER_MOL, NEGLIGIBLE_KJ_PER_MOL, NEGLIGIBLE_KJ_PER_MOL)
-    lengths = (PAIR_LENGTH, LENGTHS[0], LENGTHS[0])
-    return [Kernel(amplitudes, lengths, noise) for noise in PAIR_NOISES]
+def _pair_head(pairs: PairPrior, describer: Describer) -> Head:
+    """Return pair potentials as a head whose kernels count for nothing."""
+    term = pairs.term(describer, describer.encoders[0].host_elements)
+    blocks = describer.describe(*(torch.zeros(1, n, dtype=torch.float64) for n in (3, 4)))
+    centres = tuple(tuple(torch.zeros_like(v[:1, 0]) for v in b.values) for b in blocks)
+    idle = sum(len(part) for part in centres)
+    count = len(blocks)
+    return Head(
+        Kernel((NEGLIGIBLE_KJ_PER_MOL,) * count, (1.0,) * count, pairs.noise),
+        centres,
+        weights=torch.cat([torch.zeros(idle, dtype=torch.float64), term.mean]),
+        root=torch.zeros(idle + len(term.mean), 1, dtype=torch.float64),
+        pairs=term,
+    )
 
 
 @dataclass(frozen=True)
@@ -284,19 +319,43 @@ class _Taught:
         every = range(len(self.described))
         if len(self.described) < 2:
             return fit_kernel(self.blocks(every), self.observed(every)), _Scores((), 1.0, 0.0)
-        kernels = [*_short_kernels(), *_pair_kernels()]
-        scored = [(kernel, self.scores(kernel)) for kernel in kernels]
+        scored = [(kernel, self.scores(kernel)) for kernel in _short_kernels()]
         return max(scored, key=lambda pair: pair[1].log_density)
 
     def scores(self, kernel: Kernel) -> _Scores:
         """Predict every source from the others."""
-        errors, z_scores, spreads = [], [], []
-        for held in range(len(self.described)):
+
+        def predict(held: int) -> tuple[Tensor, Tensor]:
             rest = [k for k in range(len(self.described)) if k != held]
             head = fit_head(self.blocks(rest), self.observed(rest), kernel)
-            mean, sd = head.predict(self.described[held])
+            return head.predict(self.described[held])
+
+        return self._scored(predict, kernel.noise[0])
+
+    def pair_lessons(
+        self, encoders: tuple[Encoder, ...], host: HostArrays, guest: GuestSites
+    ) -> PairLessons:
+        """Return what the sources say of pair potentials."""
+        scale = moment_scale(Describer(encoders, host, guest))
+        sums = [blocks[SUMS] for blocks in self.described]
+        elements = encoders[0].host_elements
+        return PairLessons.build(sums, self.corrections, scale, elements, len(guest.type_names))
+
+    def pair_scores(self, lessons: PairLessons, prior: PairPrior) -> _Scores:
+        """Predict every source from the pair potentials of the others."""
+
+        def predict(held: int) -> tuple[Tensor, Tensor]:
+            rows = self.described[held][SUMS].values[0][:, 0]
+            return lessons.predict(lessons.without(prior, held), rows)
+
+        return self._scored(predict, prior.noise[0])
+
+    def _scored(self, predict: Callable[[int], tuple[Tensor, Tensor]], noise: float) -> _Scores:
+        errors, z_scores, spreads = [], [], []
+        for held in range(len(self.described)):
+            mean, sd = predict(held)
             error = (self.corrections[held].energy - mean).cpu().numpy()
-            spread = np.hypot(sd.cpu().numpy(), kernel.noise[0])
+            spread = np.hypot(sd.cpu().numpy(), noise)
             errors.append(error)
             z_scores.append(error / spread)
             spreads.append(spread)

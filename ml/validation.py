@@ -105,8 +105,8 @@ def validate(
     Returns:
         The errors; None for a surrogate without a head, and with too few labels or clusters.
     """
+    from ml.fitting import above_prior
     from ml.observing import relevant_rows
-    from ml.training import above_prior
 
     thermal = GAS_CONSTANT_KJ_PER_MOL_K * temperature_k
     rows = relevant_rows(labels, thermal)
@@ -152,7 +152,8 @@ def _predictions(
     held_out, spread = np.zeros(len(folds)), np.zeros(len(folds))
     for fold in np.unique(folds):
         held, kept = (torch.as_tensor(np.flatnonzero(m)) for m in (folds == fold, folds != fold))
-        part = fit_head(tuple(b.rows(kept) for b in blocks), observed.rows(kept), head.kernel)
+        known = tuple(b.rows(kept) for b in blocks)
+        part = fit_head(known, observed.rows(kept), head.kernel, head.pairs)
         mean, sd = part.predict(tuple(b.rows(held) for b in blocks))
         held_out[held.numpy()], spread[held.numpy()] = mean.cpu().numpy(), sd.cpu().numpy()
     return fitted, held_out, surrogate.limits.stretched(spread)

@@ -16,7 +16,7 @@ from data.streams import stream
 from tasks.context import insertion_model, load_context, reference_level
 from tasks.insertions import placement_columns
 from tasks.labels import label_rows
-from tasks.paths import labels_path, prior_path
+from tasks.paths import labels_path, prior_path, source_model_path
 from tasks.training import graph_inputs, label_set
 
 if TYPE_CHECKING:
@@ -76,8 +76,9 @@ def adopt_model(item: AdoptItem) -> str:
     host, guest = graph_inputs(context)
     card.check(context.reference, level_key(item.run_dir), guest.type_names)
     path.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(folder / WEIGHTS, path.with_name("source-model.pt"))
-    known = SourceModel.load(path.with_name("source-model.pt")).for_host(host, guest)
+    copy = source_model_path(item.run_dir)
+    shutil.copy(folder / WEIGHTS, copy)
+    known = SourceModel.load(copy).for_host(host, guest)
     table = store_fields(known.describer, path.parent) if known.describer else None
     known.save(path, fields_file=table)
     return str(path)

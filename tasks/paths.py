@@ -64,6 +64,11 @@ def surrogate_path(run_dir: str | Path, round_number: int) -> Path:
     return Path(run_dir) / "models" / f"round-{round_number:02d}.pt"
 
 
+def source_model_path(run_dir: str | Path) -> Path:
+    """Return the run's copy of the model of other hosts that it starts from."""
+    return Path(run_dir) / "models" / "source-model.pt"
+
+
 def prior_path(run_dir: str | Path) -> Path:
     """What a model of other hosts says of this one."""
     return Path(run_dir) / "models" / "prior.pt"

@@ -13,11 +13,19 @@ from data.store import read_columns
 from tasks.context import RunContext, baseline_model, load_context
 from tasks.insertions import placement
 from tasks.labels import read_labels
-from tasks.paths import encoder_path, prior_path, routed_path, surrogate_path, table_path
+from tasks.paths import (
+    encoder_path,
+    prior_path,
+    routed_path,
+    source_model_path,
+    surrogate_path,
+    table_path,
+)
 from tasks.validation import read_validation, write_validation
 
 if TYPE_CHECKING:
     from ml.graphs import GuestSites, HostArrays
+    from ml.pair_prior import PairPrior
     from ml.surrogate import Surrogate
     from ml.training import LabelSet
     from ml.validation import Validation
@@ -118,8 +126,8 @@ def pretrain(item: PretrainItem) -> str:
 def fit(item: FitItem) -> FitRecord:
     """Fit and save the surrogate of a round from the labels of earlier rounds only."""
     from ml.fields import store_fields
+    from ml.fitting import fit_surrogate
     from ml.surrogate import load_encoders, prior_surrogate
-    from ml.training import fit_surrogate
 
     _one_thread()
     path = surrogate_path(item.run_dir, item.round_number)
@@ -129,7 +137,7 @@ def fit(item: FitItem) -> FitRecord:
     usable = len(labels.energy_kj_per_mol)
     calibration = calibrate(item.run_dir, item.label_rounds, context)
     if not path.exists():
-        prior = known_prior(item.run_dir)
+        prior, pairs = known_prior(item.run_dir)
         if usable < 4:
             model = prior or prior_surrogate(host, guest)
         else:
@@ -142,7 +150,8 @@ def fit(item: FitItem) -> FitRecord:
                 seed=context.seed,
                 calibration=calibration,
                 shuffle_labels=context.shuffle_labels,
-                prior=prior,
+                prior=prior if pairs is None else None,
+                pairs=pairs,
             )
         write_validation(item.run_dir, item.round_number, model, labels)
         table = store_fields(model.describer, path.parent) if model.describer else None
@@ -153,12 +162,15 @@ def fit(item: FitItem) -> FitRecord:
     )
 
 
-def known_prior(run_dir: str) -> Surrogate | None:
-    """Return what the run's model of other hosts says of this one, None without a model."""
+def known_prior(run_dir: str) -> tuple[Surrogate | None, PairPrior | None]:
+    """Return what the run's model of other hosts says of this one, and its pair potentials."""
     from ml.surrogate import Surrogate
+    from ml.transfer import SourceModel
 
     path = prior_path(run_dir)
-    return Surrogate.load(path, "cpu") if path.exists() else None
+    if not path.exists():
+        return None, None
+    return Surrogate.load(path, "cpu"), SourceModel.load(source_model_path(run_dir)).pairs
 
 
 def label_set(run_dir: str, rounds: Sequence[int], forces: bool) -> LabelSet:

@@ -138,7 +138,7 @@ def fit_to(
     forces: bool,
 ) -> Surrogate:
     """Fit a surrogate to chosen labels."""
-    from ml.training import fit_surrogate
+    from ml.fitting import fit_surrogate
 
     chosen = take(labels, rows, forces=forces)
     return fit_surrogate(

@@ -40,8 +40,10 @@ def test_lots_add_up_to_the_budget_and_weights_grow_with_what_was_learned(labels
     assert 1 <= len(schedule.lots) <= rounds
     assert min(schedule.lots) >= min(FEWEST_LABELS, labels)
     per_label = [schedule.weight(k + 1) / lot for k, lot in enumerate(schedule.lots)]
-    assert min(per_label) > 0
     assert per_label == sorted(per_label)
+    assert per_label[-1] > 0
+    assert [share > 0 for share in per_label[1:]] == [True] * (len(per_label) - 1)
+    assert (per_label[0] == 0) == (len(per_label) > 1)
 
 
 def test_labels_grow_from_round_to_round_and_late_rounds_carry_the_answer():

@@ -257,9 +257,19 @@ def test_tables_of_rounds_are_independent():
     assert combined.table_standard_error == pytest.approx(0.1 / np.sqrt(2))
 
 
-def test_a_larger_prediction_counts_as_one_label():
+def test_a_round_that_only_teaches_leaves_no_trace_whatever_it_saw():
+    wild = make_round(15_000.0, 1e9, 1e9, weight=0.0)
+    later = [make_round(1.1, 0.01, 0.01, 1.0), make_round(1.0, 0.0025, 0.01, 3.0)]
+    both, alone = combine([wild, *later]), combine(later)
+    assert both.weights == pytest.approx([0.0, 0.25, 0.75])
+    assert both.estimate == alone.estimate
+    assert both.degrees_of_freedom == alone.degrees_of_freedom
+    assert combine([wild]).mean == pytest.approx(wild.moments.mean)
+
+
+def test_a_larger_prediction_counts_as_half_a_label():
     combined = combine([make_round(1.0, 0.0001, 0.16, terms=1.0)])
-    assert combined.design_standard_error**2 == pytest.approx(0.004)
+    assert combined.design_standard_error**2 == pytest.approx(0.0001 * 1600 ** (1 / 3))
     many = combine([make_round(1.0, 0.01, 0.04, terms=1e6)])
     assert many.design_standard_error == pytest.approx(0.1, rel=1e-4)
     smaller = combine([make_round(1.0, 0.01, 0.001, terms=1.0)])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chem.estimator import kish
-from chem.intervals import degrees_of_freedom, interval, pooled_terms
+from chem.intervals import degrees_of_freedom, freedom_of_squares, interval, pooled_terms
 from data.records import Estimate
 
 
@@ -27,6 +27,17 @@ def test_welch_satterthwaite():
     assert degrees_of_freedom([1.0, 0.0], [7.0, 3.0]) == pytest.approx(7.0)
     assert degrees_of_freedom([1.0], [0.5]) == 2.0
     assert degrees_of_freedom([1.0], [float("inf")]) == float("inf")
+
+
+def test_freedom_is_that_of_a_sum_of_squares_drawn_at_random():
+    """Normal terms, each drawn with a small chance: 2 V^2 / var(V) by simulation."""
+    rng = np.random.default_rng(7)
+    squares = rng.normal(0.0, 1.0, 3000) ** 2
+    drawn = rng.random((20_000, 3000)) < 0.02
+    sums = drawn @ squares
+    truth = 2.0 * sums.mean() ** 2 / sums.var()
+    known = [freedom_of_squares(kish(squares[some])) for some in drawn[:2000]]
+    assert 0.85 * truth < np.mean(known) < 1.1 * truth
 
 
 def test_interval_covers_a_mean_of_a_few_skewed_terms():

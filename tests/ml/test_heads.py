@@ -9,16 +9,10 @@ from scipy.stats import multivariate_normal
 
 from ml import heads
 from ml.descriptors import Block, rigid_moves
-from ml.evidence import _minimise, fit_kernel
-from ml.heads import (
-    Kernel,
-    LinearSystem,
-    Observations,
-    choose_centres,
-    fit_head,
-    select_centres,
-)
+from ml.evidence import fit_kernel, minimise
+from ml.heads import Kernel, choose_centres, fit_head, select_centres
 from ml.kernels import cross, cross_slopes, gram, prior_variance, tied
+from ml.linear_system import LinearSystem, Observations
 
 RNG = np.random.default_rng(3)
 
@@ -225,10 +219,10 @@ def test_a_search_that_breaks_down_keeps_the_best_it_had() -> None:
             raise RuntimeError("no Cholesky factor")
         return (theta**2).sum()
 
-    value, theta = _minimise(objective, torch.tensor([2.0], dtype=torch.float64), 40)
+    value, theta = minimise(objective, torch.tensor([2.0], dtype=torch.float64), 40)
     assert value == pytest.approx(float(theta[0]) ** 2)
     assert 0.5 <= float(theta[0]) <= 2.0
-    value, _ = _minimise(objective, torch.tensor([0.1], dtype=torch.float64), 40)
+    value, _ = minimise(objective, torch.tensor([0.1], dtype=torch.float64), 40)
     assert math.isinf(value)
 
 

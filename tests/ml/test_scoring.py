@@ -20,9 +20,10 @@ from ml.fields import (
     grid_shape,
     store_fields,
 )
+from ml.fitting import fit_surrogate
 from ml.graphs import GuestSites, HostArrays
 from ml.surrogate import Surrogate
-from ml.training import LabelSet, fit_surrogate, new_encoder, pretrain_encoders
+from ml.training import LabelSet, new_encoder, pretrain_encoders
 
 LATTICE = np.array([[7.0, 0.0, 0.0], [1.5, 7.5, 0.0], [-1.0, 1.5, 6.5]])
 HOST = HostArrays(

@@ -8,6 +8,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from ml.fitting import fit_surrogate
 from ml.graphs import SITE_CUTOFF_ANGSTROM, GuestSites, HostArrays
 from ml.surrogate import (
     SMALLEST_SD_KJ_PER_MOL,
@@ -17,7 +18,7 @@ from ml.surrogate import (
     prior_surrogate,
     save_encoders,
 )
-from ml.training import LabelSet, fit_surrogate, pretrain_encoders
+from ml.training import LabelSet, pretrain_encoders
 
 LATTICE = np.array([[11.0, 0.0, 0.0], [2.0, 12.0, 0.0], [-1.5, 2.5, 10.5]])
 HOST = HostArrays(

@@ -12,9 +12,10 @@ from chem.mixing import mix_pairs
 from chem.rotations import random_quaternions, rotate_sites
 from data.records import Guest
 from ml.encoder import Encoder
+from ml.fitting import fit_surrogate
 from ml.graphs import GuestSites, HostArrays
 from ml.surrogate import Surrogate, prior_surrogate
-from ml.training import LabelSet, fit_surrogate, pretrain_encoders
+from ml.training import LabelSet, pretrain_encoders
 
 TEMPERATURE_K = 298.15
 THERMAL = 0.00831446261815324 * TEMPERATURE_K

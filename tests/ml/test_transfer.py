@@ -8,10 +8,11 @@ import torch
 
 from data.errors import ModelError
 from ml.encoder import EncoderSettings
+from ml.fitting import above_prior, fit_surrogate
 from ml.graphs import GuestSites, HostArrays, host_images
 from ml.many_hosts import Lesson, train_encoders
 from ml.surrogate import Surrogate
-from ml.training import LabelSet, above_prior, fit_surrogate, pretrain_encoders
+from ml.training import LabelSet, pretrain_encoders
 from ml.transfer import PAIR_LENGTH, Source, SourceModel, train_source_model
 
 TEMPERATURE_K = 298.15

@@ -14,10 +14,11 @@ from chem.mixing import mix_pairs
 from chem.rotations import random_quaternions
 from ml.calibration import boltzmann_relevance
 from ml.descriptors import Describer
+from ml.fitting import fit_surrogate
 from ml.graphs import GuestSites, HostArrays
 from ml.kernels import gram
 from ml.surrogate import Surrogate, prior_surrogate
-from ml.training import LabelSet, fit_surrogate, pretrain_encoders
+from ml.training import LabelSet, pretrain_encoders
 from ml.validation import Validation, cluster_folds, validate
 
 TEMPERATURE_K = 298.15

@@ -1,0 +1,193 @@
+"""Fitting of surrogates to labels: what they learn from, and which of several ways is best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
+from ml.calibration import boltzmann_relevance, calibration_factor
+from ml.descriptors import Block, Describer
+from ml.encoder import Encoder
+from ml.evidence import fit_kernel
+from ml.graphs import GuestSites, HostArrays
+from ml.heads import Kernel, fit_head
+from ml.linear_system import Observations, PairTerm
+from ml.observing import describe_labels, observations, relevant_rows
+from ml.pair_prior import PairPrior
+from ml.surrogate import PRIOR_SD_KJ_PER_MOL, SKIP_ABOVE_KJ_PER_MOL, Limits, Surrogate
+from ml.training import LabelSet
+
+CLIP_BELOW_KT = 2.0
+SKIP_KT = 8.0
+SKIP_MARGIN_KJ_PER_MOL = 20.0
+LARGEST_SKIP_KJ_PER_MOL = 150.0
+FEWEST_LABELS = 3
+FEWEST_TO_VALIDATE = 20
+FOLDS = 5
+LOWEST_SPREAD = 0.4
+
+
+def fit_surrogate(
+    encoders: tuple[Encoder, ...],
+    host: HostArrays,
+    guest: GuestSites,
+    labels: LabelSet,
+    *,
+    temperature_k: float,
+    seed: int,
+    calibration: float = 1.0,
+    shuffle_labels: bool = False,
+    prior_sd_kj_per_mol: float = PRIOR_SD_KJ_PER_MOL,
+    device: str = "cpu",
+    prior: Surrogate | None = None,
+    pairs: PairPrior | None = None,
+) -> Surrogate:
+    """Fit a surrogate to labels.
+
+    Labels more than 12 kT above the deepest count with growing noise, those more than 35 kT
+    above it not at all. With fewer than three usable labels the prior comes back.
+
+    Args:
+        encoders: pretrained encoders of this host and guest.
+        host: the host.
+        guest: the guest's sites.
+        labels: reference labels, with forces and torques where known.
+        temperature_k: temperature that says which labels matter, K.
+        seed: seed of the shuffling; the fit itself draws no random numbers.
+        calibration: factor on predicted standard deviations.
+        shuffle_labels: hand the corrections to the wrong insertions and drop forces; a
+            deliberately bad surrogate with which to test that estimates stay unbiased.
+        prior_sd_kj_per_mol: standard deviation where no correction is evaluated.
+        device: torch device to fit and predict on.
+        prior: what labels in other hosts taught; it is the prior mean where labels held out in
+            turn are predicted better with it than without it.
+        pairs: what pair potentials of other hosts have in common; used on the same condition.
+
+    Returns:
+        The surrogate.
+    """
+    thermal = GAS_CONSTANT_KJ_PER_MOL_K * temperature_k
+    kept = labels.rows(relevant_rows(labels, thermal))
+    if len(kept.energy_kj_per_mol) < FEWEST_LABELS:
+        return Surrogate(host, guest, Limits(prior_sd_kj_per_mol=prior_sd_kj_per_mol))
+    observed = observations(kept, thermal, device)
+    if shuffle_labels:
+        order = torch.as_tensor(np.random.default_rng(seed).permutation(len(observed.energy)))
+        shuffled = observed.energy[order.to(observed.energy.device)]
+        observed = Observations(shuffled, None, None, observed.stretch)
+        prior = pairs = None
+    describer = Describer(encoders, host, guest, device)
+    blocks = describe_labels(describer, kept, observed)
+    relevance = boltzmann_relevance(kept.energy_kj_per_mol, thermal)
+    best = _Candidate.fit(blocks, observed, relevance)
+    if prior is not None:
+        above = observations(above_prior(prior, kept), thermal, device)
+        best = max(best, _Candidate.fit(blocks, above, relevance, prior=prior), key=_score)
+    if pairs is not None:
+        term = pairs.term(describer, encoders[0].host_elements)
+        best = max(best, _Candidate.fit(blocks, observed, relevance, pairs=term), key=_score)
+    limits = Limits(
+        skip_above_kj_per_mol=_skip_above(kept, thermal),
+        lowest_kj_per_mol=float(kept.energy_kj_per_mol.min()) - CLIP_BELOW_KT * thermal,
+        prior_sd_kj_per_mol=prior_sd_kj_per_mol,
+        noise_kj_per_mol=best.kernel.noise[0],
+        calibration=calibration * best.spread,
+    )
+    head = fit_head(blocks, best.observed, best.kernel, best.pairs)
+    return Surrogate(host, guest, limits, encoders, head, device, prior=best.prior)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """One way to learn from the labels, and how labels held out in turn speak for it."""
+
+    observed: Observations
+    kernel: Kernel
+    prior: Surrogate | None
+    pairs: PairTerm | None
+    spread: float
+    score: float
+
+    @classmethod
+    def fit(
+        cls,
+        blocks: tuple[Block, ...],
+        observed: Observations,
+        relevance: np.ndarray,
+        *,
+        prior: Surrogate | None = None,
+        pairs: PairTerm | None = None,
+    ) -> _Candidate:
+        """Choose hyperparameters and validate them."""
+        kernel = fit_kernel(blocks, observed, pairs=pairs)
+        spread, score = _cross_validate(blocks, observed, kernel, relevance, pairs)
+        return cls(observed, kernel, prior, pairs, spread, score)
+
+
+def _score(candidate: _Candidate) -> float:
+    return candidate.score
+
+
+def above_prior(prior: Surrogate, labels: LabelSet) -> LabelSet:
+    """Return labels whose baseline is the baseline and a prior's correction.
+
+    Args:
+        prior: what other hosts taught.
+        labels: labels in this host.
+    """
+    energy, force, torque = prior.correction_and_gradient(labels.fractional, labels.quaternions)
+    forces, torques = labels.force_correction, labels.torque_correction
+    return LabelSet(
+        labels.fractional,
+        labels.quaternions,
+        labels.baseline_kj_per_mol + energy,
+        labels.energy_kj_per_mol,
+        None if forces is None else forces - force,
+        None if torques is None else torques - torque,
+    )
+
+
+def _cross_validate(
+    blocks: tuple[Block, ...],
+    observed: Observations,
+    kernel: Kernel,
+    relevance: np.ndarray,
+    pairs: PairTerm | None = None,
+) -> tuple[float, float]:
+    """Predict labels held out in turn; hyperparameters are those of all labels.
+
+    Returns:
+        The factor that makes deviations fit the errors (1 with fewer than 20 labels), and the
+        mean log density of the energies held out, weighted by relevance.
+    """
+    count = len(relevance)
+    errors, spreads = np.zeros(count), np.zeros(count)
+    for fold in range(min(FOLDS, count)):
+        held = torch.arange(fold, count, FOLDS)
+        kept = torch.as_tensor(np.setdiff1d(np.arange(count), held.numpy()))
+        head = fit_head(tuple(b.rows(kept) for b in blocks), observed.rows(kept), kernel, pairs)
+        mean, sd = head.predict(tuple(b.rows(held) for b in blocks))
+        errors[held.numpy()] = (observed.energy[held.to(mean.device)] - mean).cpu().numpy()
+        spreads[held.numpy()] = torch.hypot(sd, _level(kernel, sd)).cpu().numpy()
+    z_scores = errors / spreads
+    density = -0.5 * z_scores**2 - np.log(spreads)
+    factor = calibration_factor(z_scores, relevance, lowest=LOWEST_SPREAD)
+    return (
+        factor if count >= FEWEST_TO_VALIDATE else 1.0,
+        float(np.average(density, weights=relevance)),
+    )
+
+
+def _level(kernel: Kernel, like: Tensor) -> Tensor:
+    return torch.full_like(like, kernel.noise[0])
+
+
+def _skip_above(labels: LabelSet, thermal: float) -> float:
+    """Return the baseline energy above which no label ever came out low."""
+    low = labels.energy_kj_per_mol < labels.energy_kj_per_mol.min() + SKIP_KT * thermal
+    seen = float(labels.baseline_kj_per_mol[low].max()) + SKIP_MARGIN_KJ_PER_MOL
+    return min(max(seen, SKIP_ABOVE_KJ_PER_MOL), LARGEST_SKIP_KJ_PER_MOL)
