@@ -83,11 +83,12 @@ def train(name: str, folders: Sequence[Path], *, seed: int, members: int, say: S
     folder = new_folder(name)
     model.save(folder / WEIGHTS)
     _save_labels(folder / LABELS, sources)
-    settings: dict[str, Any] = {"seed": seed, "members": members}
-    if model.head is None:
-        settings["knowledge"] = "pair potentials"
-    else:
-        settings |= {"knowledge": "descriptors", "kernel_lengths": list(model.head.kernel.lengths)}
+    settings = {
+        "seed": seed,
+        "members": members,
+        "kernel_lengths": list(model.head.kernel.lengths),
+        "first_round": "pair potentials" if model.pairs_first else "descriptors",
+    }
     return publish(_card(name, folders, contexts, held_out, settings, model), folder)
 
 

@@ -23,6 +23,9 @@ from ml.linear_system import LinearSystem, Observations, PairTerm
 MOST_LABELS = 300
 STARTS = (0.8, 2.0)
 AMPLITUDE_PRIOR = (math.log(10.0), 1.5)
+START_AMPLITUDE = 1.2
+"""First guess of all amplitudes together, over the centre of their prior."""
+REST_WIDTH = 1.0
 LENGTH_PRIOR = (math.log(1.5), 0.8)
 NOISE_PRIOR = (math.log(0.4), 1.0)
 SLOPE_NOISE_PRIOR = (math.log(2.0), 1.0)
@@ -92,15 +95,16 @@ def _fit_energies(
     count = len(blocks)
     known = None if pairs is None else pairs.features(blocks)
     fixed = torch.zeros(()) if known is None else known @ known.T
+    usual = _amplitude_prior(pairs)
     best: tuple[float, Tensor] | None = None
     for start in STARTS:
-        amplitude = math.log(12.0 / math.sqrt(count))
+        amplitude = usual[0] + math.log(START_AMPLITUDE / math.sqrt(count))
         initial = torch.tensor(
             [amplitude] * count + [math.log(start)] * count + [0.0], dtype=torch.float64
         )
 
         def objective(theta: Tensor) -> Tensor:
-            return _energy_evidence(blocks, observed, theta, fixed)
+            return _energy_evidence(blocks, observed, theta, fixed, usual)
 
         value, theta = minimise(objective, initial, steps)
         if math.isfinite(value) and (best is None or value < best[0]):
@@ -112,7 +116,11 @@ def _fit_energies(
 
 
 def _energy_evidence(
-    blocks: tuple[Block, ...], observed: Observations, theta: Tensor, fixed: Tensor
+    blocks: tuple[Block, ...],
+    observed: Observations,
+    theta: Tensor,
+    fixed: Tensor,
+    usual: tuple[float, float],
 ) -> Tensor:
     count = len(blocks)
     amplitudes, lengths, noise = theta[:count], theta[count:-1], theta[-1]
@@ -123,7 +131,7 @@ def _energy_evidence(
     factor = torch.linalg.cholesky(kernel)
     solved = torch.cholesky_solve(observed.energy.unsqueeze(1), factor)[:, 0]
     fit = 0.5 * (observed.energy @ solved) + torch.log(torch.diagonal(factor)).sum()
-    penalty = _penalty(amplitudes, AMPLITUDE_PRIOR) + _penalty(lengths, LENGTH_PRIOR)
+    penalty = _penalty(amplitudes, usual) + _penalty(lengths, LENGTH_PRIOR)
     return fit + penalty + _penalty(noise, NOISE_PRIOR)
 
 
@@ -138,7 +146,7 @@ def _refine_noise(
     """Return the negative penalised evidence of all observations and the refined kernel."""
     centres = select_centres(blocks, kernel)
     system = LinearSystem.build(blocks, observed, centres, kernel.lengths, pairs)
-    count = len(blocks)
+    count, usual = len(blocks), _amplitude_prior(pairs)
     start = (max(kernel.noise[0], 0.2), *kernel.noise[1:])
     initial = torch.log(torch.tensor([*kernel.amplitudes, *start], dtype=torch.float64))
     least = torch.tensor((LEAST_NOISE, LEAST_SLOPE_NOISE, LEAST_SLOPE_NOISE), dtype=torch.float64)
@@ -147,7 +155,7 @@ def _refine_noise(
         scales = system.scales(torch.exp(theta[:count]))
         noise = torch.hypot(torch.exp(theta[count:]), least)
         evidence = system.posterior(scales, noise, stabilised=True).log_evidence
-        penalty = _penalty(theta[:count], AMPLITUDE_PRIOR) + _penalty(theta[count], NOISE_PRIOR)
+        penalty = _penalty(theta[:count], usual) + _penalty(theta[count], NOISE_PRIOR)
         return penalty + _penalty(theta[count + 1 :], SLOPE_NOISE_PRIOR) - evidence
 
     value, theta = minimise(objective, initial, steps)
@@ -157,6 +165,16 @@ def _refine_noise(
     numbers = [float(x) for x in torch.exp(theta)]
     first, second, third = torch.hypot(torch.exp(theta[count:]), least).tolist()
     return value, Kernel(tuple(numbers[:count]), kernel.lengths, (first, second, third))
+
+
+def _amplitude_prior(pairs: PairTerm | None) -> tuple[float, float]:
+    """Return centre and width of the log-normal prior of amplitudes.
+
+    Beside pair potentials, kernels have what is no sum over pairs left to explain.
+    """
+    if pairs is None:
+        return AMPLITUDE_PRIOR
+    return math.log(pairs.rest_kj_per_mol), REST_WIDTH
 
 
 def _penalty(values: Tensor, prior: tuple[float, float]) -> Tensor:

@@ -22,12 +22,17 @@ from ml.surrogate import PRIOR_SD_KJ_PER_MOL, SKIP_ABOVE_KJ_PER_MOL, Limits, Sur
 from ml.training import LabelSet
 
 CLIP_BELOW_KT = 2.0
+OPEN_LABELS = 20.0
+"""With so many labels the margin below the lowest of them is twice that of many."""
 SKIP_KT = 8.0
 SKIP_MARGIN_KJ_PER_MOL = 20.0
 LARGEST_SKIP_KJ_PER_MOL = 150.0
 FEWEST_LABELS = 3
 FEWEST_TO_VALIDATE = 20
 FOLDS = 5
+FEWEST_TO_JUDGE = 10
+CLEAR_EVIDENCE = 2.0
+"""Difference in log density of all labels held out that overrules what other hosts taught."""
 LOWEST_SPREAD = 0.4
 
 
@@ -86,13 +91,13 @@ def fit_surrogate(
     best = _Candidate.fit(blocks, observed, relevance)
     if prior is not None:
         above = observations(above_prior(prior, kept), thermal, device)
-        best = max(best, _Candidate.fit(blocks, above, relevance, prior=prior), key=_score)
+        best = _preferred(_Candidate.fit(blocks, above, relevance, prior=prior), best)
     if pairs is not None:
         term = pairs.term(describer, encoders[0].host_elements)
-        best = max(best, _Candidate.fit(blocks, observed, relevance, pairs=term), key=_score)
+        best = _preferred(_Candidate.fit(blocks, observed, relevance, pairs=term), best)
     limits = Limits(
         skip_above_kj_per_mol=_skip_above(kept, thermal),
-        lowest_kj_per_mol=float(kept.energy_kj_per_mol.min()) - CLIP_BELOW_KT * thermal,
+        lowest_kj_per_mol=_lowest(kept, thermal, informed=best.pairs is not None),
         prior_sd_kj_per_mol=prior_sd_kj_per_mol,
         noise_kj_per_mol=best.kernel.noise[0],
         calibration=calibration * best.spread,
@@ -128,8 +133,11 @@ class _Candidate:
         return cls(observed, kernel, prior, pairs, spread, score)
 
 
-def _score(candidate: _Candidate) -> float:
-    return candidate.score
+def _preferred(informed: _Candidate, plain: _Candidate) -> _Candidate:
+    """Return the one that knows of other hosts, unless labels held out speak clearly against it."""
+    labels = len(informed.observed.energy)
+    against = labels * (plain.score - informed.score)
+    return plain if labels >= FEWEST_TO_JUDGE and against > CLEAR_EVIDENCE else informed
 
 
 def above_prior(prior: Surrogate, labels: LabelSet) -> LabelSet:
@@ -184,6 +192,17 @@ def _cross_validate(
 
 def _level(kernel: Kernel, like: Tensor) -> Tensor:
     return torch.full_like(like, kernel.noise[0])
+
+
+def _lowest(labels: LabelSet, thermal: float, *, informed: bool) -> float:
+    """Return where predictions are clipped from below, kJ/mol.
+
+    A few labels need not have met the deepest site yet. Where other hosts speak too, predictions
+    may go deeper by as much as few labels leave open.
+    """
+    energy = labels.energy_kj_per_mol
+    margin = CLIP_BELOW_KT * (1.0 + OPEN_LABELS / len(energy) if informed else 1.0)
+    return float(energy.min()) - margin * thermal
 
 
 def _skip_above(labels: LabelSet, thermal: float) -> float:

@@ -47,10 +47,12 @@ class PairTerm:
     Attributes:
         mean: (p,) expected weights of the features.
         root: (d, p) root of the prior covariance of the second block's coefficients.
+        rest_kj_per_mol: standard deviation of what is no sum over pairs.
     """
 
     mean: Tensor
     root: Tensor
+    rest_kj_per_mol: float
 
     def features(self, blocks: tuple[Block, ...]) -> Tensor:
         """Return the (b, p) features of insertions; their weights have the prior N(mean, 1)."""
@@ -75,7 +77,7 @@ class PairTerm:
 
     def to(self, device: str) -> PairTerm:
         """Return the same term on another device."""
-        return PairTerm(self.mean.to(device), self.root.to(device))
+        return PairTerm(self.mean.to(device), self.root.to(device), self.rest_kj_per_mol)
 
 
 @dataclass(frozen=True)

@@ -62,10 +62,13 @@ class PairPrior:
         """
         present = sorted({int(z) for z in describer.host.atomic_numbers} & set(elements))
         types, count = self.own.shape
-        known = [self.elements.index(z) if z in self.elements else -1 for z in present]
-        new = torch.tensor([place < 0 for place in known]).repeat(types * count)
+        known = torch.tensor(
+            [self.elements.index(z) if z in self.elements else -1 for z in present],
+            dtype=torch.long,
+        )
+        new = (known < 0).repeat(types * count)
         grid = torch.arange(types * count).unsqueeze(1) * len(self.elements)
-        rows = (grid + torch.tensor(known).clamp(min=0)).flatten()
+        rows = (grid + known.clamp(min=0)).flatten()
         broad = self.broad.flatten().repeat_interleave(len(present))
         mean = torch.where(new, 0.0, self.mean[rows])
         shared = self.covariance[rows][:, rows]
@@ -73,14 +76,14 @@ class PairPrior:
         shared = shared + torch.diag(torch.where(new, broad**2, 0.0))
         own = self.own.flatten().repeat_interleave(len(present))
         factor = torch.linalg.cholesky(shared + torch.diag(own**2))
-        columns = [tuple(elements).index(z) for z in present]
-        places = torch.arange(types * count).unsqueeze(1) * len(elements) + torch.tensor(columns)
+        columns = torch.tensor([tuple(elements).index(z) for z in present], dtype=torch.long)
+        places = torch.arange(types * count).unsqueeze(1) * len(elements) + columns
         root = torch.zeros(types * count * len(elements), len(mean), dtype=torch.float64)
         root[places.flatten()] = factor
         weights = torch.linalg.solve_triangular(factor, mean.unsqueeze(1), upper=False)[:, 0]
         scale = moment_scale(describer).cpu()
         device = describer.device
-        return PairTerm(weights.to(device), (scale.unsqueeze(1) * root).to(device))
+        return PairTerm(weights.to(device), (scale.unsqueeze(1) * root).to(device), self.noise[0])
 
     def content(self) -> dict[str, Tensor | list[int] | list[float]]:
         """Return everything as tensors and plain lists."""

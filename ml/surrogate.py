@@ -20,6 +20,7 @@ from ml.encoder import Encoder, encoder_from_specification
 from ml.fields import Fields, build_fields
 from ml.graphs import GuestSites, HostArrays
 from ml.heads import Head, Kernel
+from ml.linear_system import PairTerm
 from ml.scoring import Scorer
 from ml.weights import read_weights, save_weights
 
@@ -275,7 +276,8 @@ class Surrogate:
         if spec["kernel"] is not None:
             kernel = Kernel(**{k: tuple(v) for k, v in spec["kernel"].items()})
             centres = tuple(tuple(part) for part in content["centres"])
-            head = Head(kernel, centres, content["weights"], content["root"], content.get("pairs"))
+            pairs = PairTerm(**content["pairs"]) if content.get("pairs") else None
+            head = Head(kernel, centres, content["weights"], content["root"], pairs)
         table = Path(path).with_name(spec["fields"]) if spec["fields"] else None
         prior = spec.get("prior")
         known = cls.load(Path(path).with_name(prior), device) if prior else None

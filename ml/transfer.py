@@ -1,14 +1,16 @@
 """What reference labels in some hosts say of another, before that one has labels of its own.
 
-Two kinds of knowledge, whichever predicts each source better from the others:
+Two kinds of knowledge:
 
 - pair potentials that hosts have in common, with how much hosts differ (`ml.pair_prior`): a mean
-  and a covariance that a new host's own labels narrow down;
+  and a covariance that a new host's own labels narrow down. It takes two sources at least;
 - a Gaussian process on the descriptors of encoders trained over all source hosts
   (`ml.many_hosts`), conditioned on the corrections of all sources, with a short kernel: it says
   something where the surroundings of a guest resemble those in a source, and fades to "no
-  correction, large uncertainty" elsewhere. A single source has this one alone, with the kernel
-  that is its own best.
+  correction, large uncertainty" elsewhere. A single source has the kernel that is its own best.
+
+Before the first label speaks whichever predicts each source better from the others; from then on
+the pair potentials, with a single source the process.
 """
 
 from __future__ import annotations
@@ -18,7 +20,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -83,19 +84,21 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class SourceModel:
-    """What is known of the sources: a head or pair potentials.
+    """What is known of the sources.
 
     Attributes:
         encoders: trained over all sources.
-        head: conditioned on the corrections of all sources; None where pair potentials say more.
-        limits: bounds and calibration of its predictions.
-        pairs: pair potentials of the sources; None where the head says more.
+        head: conditioned on the corrections of all sources.
+        limits: bounds and calibration of predictions without labels of the new host.
+        pairs: pair potentials of the sources; None with a single source.
+        pairs_first: whether pair potentials, not the head, predict without labels.
     """
 
     encoders: tuple[Encoder, ...]
-    head: Head | None
+    head: Head
     limits: Limits
     pairs: PairPrior | None = None
+    pairs_first: bool = False
 
     def for_host(self, host: HostArrays, guest: GuestSites, device: str = "cpu") -> Surrogate:
         """Return what the model says of a host, as a surrogate of it.
@@ -115,9 +118,8 @@ class SourceModel:
                 f"{' '.join(guest.type_names)}. Train a model for this guest."
             )
         head = self.head
-        if self.pairs is not None:
-            describer = Describer(self.encoders, host, guest)
-            head = _pair_head(self.pairs, describer)
+        if self.pairs is not None and self.pairs_first:
+            head = _pair_head(self.pairs, Describer(self.encoders, host, guest))
         return Surrogate(host, guest, self.limits, self.encoders, head, device)
 
     def save(self, path: Path) -> None:
@@ -125,18 +127,18 @@ class SourceModel:
         spec = {
             "format": FORMAT,
             "encoders": [e.specification() for e in self.encoders],
-            "kernel": None if self.head is None else self.head.kernel.__dict__,
+            "kernel": self.head.kernel.__dict__,
             "limits": self.limits.__dict__,
+            "pairs_first": self.pairs_first,
         }
-        content: dict[str, Any] = {
+        content = {
             "specification": json.dumps(spec, sort_keys=True),
             "encoders": [dict(e.state_dict()) for e in self.encoders],
+            "centres": [list(part) for part in self.head.centres],
+            "weights": self.head.weights,
+            "root": self.head.root,
             "pairs": None if self.pairs is None else self.pairs.content(),
         }
-        if self.head is not None:
-            content["centres"] = [list(part) for part in self.head.centres]
-            content["weights"] = self.head.weights
-            content["root"] = self.head.root
         buffer = io.BytesIO()
         torch.save(content, buffer)
         write_atomically(path, lambda temporary: _write(temporary, buffer.getvalue()))
@@ -157,14 +159,12 @@ class SourceModel:
                 load_encoder(s, state)
                 for s, state in zip(spec["encoders"], content["encoders"], strict=True)
             )
-            head = None
-            if spec["kernel"] is not None:
-                kernel = Kernel(**{k: tuple(v) for k, v in spec["kernel"].items()})
-                centres = tuple(tuple(part) for part in content["centres"])
-                head = Head(kernel, centres, content["weights"], content["root"])
-            pairs = content["pairs"]
-            known = None if pairs is None else PairPrior.from_content(pairs)
-            return cls(encoders, head, Limits(**spec["limits"]), known)
+            kernel = Kernel(**{k: tuple(v) for k, v in spec["kernel"].items()})
+            centres = tuple(tuple(part) for part in content["centres"])
+            head = Head(kernel, centres, content["weights"], content["root"])
+            known = content["pairs"]
+            pairs = None if known is None else PairPrior.from_content(known)
+            return cls(encoders, head, Limits(**spec["limits"]), pairs, spec["pairs_first"])
         except Exception as error:  # torch raises half a dozen kinds on damaged files
             raise ModelError(f"{path} cannot be read as a model: {error}.") from error
 
@@ -218,26 +218,25 @@ def train_source_model(
     )
     taught = _Taught.build(sources, kept, encoders, guest, thermal)
     kernel, scores = taught.best_kernel()
-    head, pairs = None, None
+    every = range(len(kept))
+    head = fit_head(taught.blocks(every), taught.observed(every), kernel)
+    noise, pairs, first = kernel.noise[0], None, False
     if len(kept) > 1:
         lessons = taught.pair_lessons(encoders, sources[0].lesson.host, guest)
         pairs = lessons.fit()
-        pair_scores = taught.pair_scores(lessons, pairs)
-        if pair_scores.log_density >= scores.log_density:
-            scores = pair_scores
-        else:
-            pairs = None
-    if pairs is None:
-        head = fit_head(taught.blocks(range(len(kept))), taught.observed(range(len(kept))), kernel)
+        alone = taught.pair_scores(lessons, pairs)
+        first = alone.log_density >= scores.log_density
+        if first:
+            noise, scores = pairs.noise[0], alone
     lowest = min(float(k.energy_kj_per_mol.min()) for k in kept) - CLIP_BELOW_KT * thermal
     limits = Limits(
         lowest_kj_per_mol=lowest,
         skip_above_kj_per_mol=LARGEST_BASELINE_KJ_PER_MOL,
         prior_sd_kj_per_mol=PRIOR_SD_KJ_PER_MOL,
-        noise_kj_per_mol=kernel.noise[0] if pairs is None else pairs.noise[0],
+        noise_kj_per_mol=noise,
         calibration=scores.calibration if len(kept) > 1 else ONE_SOURCE_CALIBRATION,
     )
-    return SourceModel(encoders, head, limits, pairs), taught.held_out(scores)
+    return SourceModel(encoders, head, limits, pairs, first), taught.held_out(scores)
 
 
 def _short_kernels() -> list[Kernel]:

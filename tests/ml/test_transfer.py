@@ -1,5 +1,6 @@
 """What labels in some hosts say of another one: a pair correction that all hosts share."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +8,17 @@ import pytest
 import torch
 
 from data.errors import ModelError
-from ml.encoder import EncoderSettings
+from ml.descriptors import Block
+from ml.encoder import Encoder, EncoderSettings
+from ml.fields import build_fields
 from ml.fitting import above_prior, fit_surrogate
 from ml.graphs import GuestSites, HostArrays, host_images
+from ml.linear_system import Observations
 from ml.many_hosts import Lesson, train_encoders
+from ml.pair_prior import PairLessons
 from ml.surrogate import Surrogate
 from ml.training import LabelSet, pretrain_encoders
-from ml.transfer import PAIR_LENGTH, Source, SourceModel, train_source_model
+from ml.transfer import Source, SourceModel, train_source_model
 
 TEMPERATURE_K = 298.15
 GUEST = GuestSites(("C", "O", "O"), np.array([[0.0, 0, 0], [0, 0, 1.16], [0, 0, -1.16]]))
@@ -115,7 +120,7 @@ def test_pair_potentials_that_all_hosts_share_are_recognised() -> None:
     sources = tuple(source_of(seed, 20) for seed in (1, 2, 3, 4))
     options = {"temperature_k": TEMPERATURE_K, "seed": 5, "members": 1, "steps": 60}
     trained, found = train_source_model(sources, GUEST, **options)
-    assert trained.head.kernel.lengths[0] == PAIR_LENGTH
+    assert trained.pairs_first
     for one in found:
         assert one.error_kj_per_mol < 0.15 * one.raw_kj_per_mol
 
@@ -169,19 +174,91 @@ def test_an_element_no_source_has_is_an_average_atom(model, target) -> None:
     assert np.array_equal(magnesium, aluminium)
 
 
-def test_the_prior_is_the_mean_where_it_helps(model, target, tmp_path: Path) -> None:
-    prior = model.for_host(target, GUEST)
-    free, own, test = (insertions(target, n, s) for n, s in ((800, 5), (12, 6), (200, 7)))
-    encoders = pretrain_encoders(
-        target,
-        GUEST,
-        free.fractional,
-        free.quaternions,
-        free.baseline_kj_per_mol,
-        members=1,
-        seed=1,
-        steps=80,
-    )
+def own_encoders(target: HostArrays) -> tuple[Encoder, ...]:
+    free = insertions(target, 800, 5)
+    place = free.fractional, free.quaternions, free.baseline_kj_per_mol
+    return pretrain_encoders(target, GUEST, *place, members=1, seed=1, steps=80)
+
+
+def test_few_labels_settle_what_pair_potentials_of_hosts_differ_in(model, target, tmp_path) -> None:
+    own, test = insertions(target, 6, 6), insertions(target, 200, 7)
+    encoders = own_encoders(target)
+    options = {"temperature_k": TEMPERATURE_K, "seed": 1}
+    without = fit_surrogate(encoders, target, GUEST, own, **options)
+    fitted = fit_surrogate(encoders, target, GUEST, own, pairs=model.pairs, **options)
+    assert fitted.head is not None
+    assert fitted.head.pairs is not None
+    assert rms(fitted, test) < 0.5 * rms(without, test)
+    mean, sd = fitted.predict(*_place(test))
+    fitted.save(tmp_path / "round.pt")
+    again = Surrogate.load(tmp_path / "round.pt", "cpu").predict(*_place(test))
+    assert np.array_equal(mean, again[0])
+    assert np.array_equal(sd, again[1])
+
+
+def test_pair_potentials_are_scored_from_fields_as_exactly(model, target) -> None:
+    own, test = insertions(target, 12, 6), insertions(target, 200, 7)
+    options = {"temperature_k": TEMPERATURE_K, "seed": 1, "pairs": model.pairs}
+    fitted = fit_surrogate(own_encoders(target), target, GUEST, own, **options)
+    assert fitted.describer is not None
+    quick = fitted.with_fields(build_fields(fitted.describer)).predict(*_place(test))
+    for one, other in zip(fitted.predict(*_place(test), exact=True), quick, strict=True):
+        assert np.abs(one - other).max() < 0.1
+
+
+def test_pair_potentials_of_an_element_that_no_source_has_are_learned_from_labels(model) -> None:
+    """Where sources say nothing, the covariance stays broad, and labels are believed."""
+    target = host_of(9)
+    numbers = np.where(target.atomic_numbers == 30, 12, target.atomic_numbers)
+    target = HostArrays(target.lattice_angstrom, target.positions_angstrom, numbers)
+    own, test = (insertions(host_of(9), n, s) for n, s in ((40, 6), (200, 7)))
+    options = {"temperature_k": TEMPERATURE_K, "seed": 1, "pairs": model.pairs}
+    fitted = fit_surrogate(own_encoders(host_of(9)), host_of(9), GUEST, own, **options)
+    unknown = fit_surrogate(_encoders_of(target), target, GUEST, own, **options)
+    assert rms(unknown, test) < 2.0 * rms(fitted, test) + 0.5
+
+
+def test_wrong_pair_potentials_are_left_out(model, target) -> None:
+    shifted = replace(model.pairs, mean=-3.0 * model.pairs.mean, own=0.01 * model.pairs.own)
+    own = insertions(target, 40, 6)
+    options = {"temperature_k": TEMPERATURE_K, "seed": 1, "pairs": shifted}
+    fitted = fit_surrogate(own_encoders(target), target, GUEST, own, **options)
+    assert fitted.head is not None
+    assert fitted.head.pairs is None
+
+
+def test_the_deviations_of_hosts_are_found() -> None:
+    """Forty hosts whose one coefficient scatters by 2 around 5, seen with little noise."""
+    rng = np.random.default_rng(3)
+    sums, observed = [], []
+    for _ in range(40):
+        values = torch.as_tensor(rng.normal(size=(12, 1, 1)))
+        energy = values[:, 0, 0] * rng.normal(5.0, 2.0) + 0.1 * torch.as_tensor(rng.normal(size=12))
+        blank = torch.full((12, 3), float("nan"), dtype=torch.float64)
+        sums.append(Block((values,), (torch.zeros(12, 1, 6, 1, dtype=torch.float64),)))
+        observed.append(Observations(energy, blank, blank, torch.ones(12, dtype=torch.float64)))
+    scale = torch.ones(1, dtype=torch.float64)
+    found = PairLessons.build(sums, observed, scale, (8,), 1).fit()
+    assert float(found.mean[0]) == pytest.approx(5.0, abs=1.0)
+    assert float(found.own[0, 0]) == pytest.approx(2.0, rel=0.35)
+    assert found.noise[0] == pytest.approx(0.1, rel=0.2)
+    assert float(found.covariance[0, 0]) == pytest.approx(2.0**2 / 40, rel=0.7)
+
+
+def _encoders_of(host: HostArrays) -> tuple[Encoder, ...]:
+    free = insertions(host_of(9), 800, 5)
+    place = free.fractional, free.quaternions, free.baseline_kj_per_mol
+    return pretrain_encoders(host, GUEST, *place, members=1, seed=1, steps=80)
+
+
+def _place(labels: LabelSet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return labels.fractional, labels.quaternions, labels.baseline_kj_per_mol
+
+
+def test_the_prior_is_the_mean_where_it_helps(target, tmp_path: Path) -> None:
+    prior = train((9,)).for_host(target, GUEST)
+    own, test = insertions(target, 12, 6), insertions(target, 200, 7)
+    encoders = own_encoders(target)
     options = {"temperature_k": TEMPERATURE_K, "seed": 1}
     without = fit_surrogate(encoders, target, GUEST, own, **options)
     fitted = fit_surrogate(encoders, target, GUEST, own, prior=prior, **options)
@@ -203,11 +280,9 @@ def test_a_wrong_prior_is_left_out(target) -> None:
         taught = LabelSet(labels.fractional, labels.quaternions, labels.baseline_kj_per_mol, turned)
         wrong.append(Source(source.lesson, taught))
     prior = train((), tuple(wrong)).for_host(target, GUEST)
-    free, own = insertions(target, 800, 5), insertions(target, 40, 6)
-    place = free.fractional, free.quaternions, free.baseline_kj_per_mol
-    encoders = pretrain_encoders(target, GUEST, *place, members=1, seed=1, steps=80)
+    own = insertions(target, 40, 6)
     options = {"temperature_k": TEMPERATURE_K, "seed": 1}
-    fitted = fit_surrogate(encoders, target, GUEST, own, prior=prior, **options)
+    fitted = fit_surrogate(own_encoders(target), target, GUEST, own, prior=prior, **options)
     assert fitted.prior is None
 
 
