@@ -238,7 +238,6 @@ def _figures(model: SourceModel, source: Source, context: RunContext, seed: int)
 
     host, guest = graph_inputs(context)
     known, pairs = model.for_host(host, guest), model.pairs
-    with_model = {"prior": known} if pairs is None else {"pairs": pairs}
     lesson = source.lesson
     place = lesson.fractional, lesson.quaternions, lesson.baseline_kj_per_mol
     encoders = pretrain_encoders(host, guest, *place, members=2, seed=seed, steps=300)
@@ -247,7 +246,7 @@ def _figures(model: SourceModel, source: Source, context: RunContext, seed: int)
         part = labels.rows(rest[:own])
         fits = [
             fit_surrogate(encoders, host, guest, part, temperature_k=temperature, seed=seed, **more)
-            for more in ({}, with_model)
+            for more in ({}, {"prior": known, "pairs": pairs})
         ]
         rows.append({"own_labels": own, "without": of(fits[0]), "with": of(fits[1])})
     return {

@@ -68,9 +68,10 @@ def fit_surrogate(
             deliberately bad surrogate with which to test that estimates stay unbiased.
         prior_sd_kj_per_mol: standard deviation where no correction is evaluated.
         device: torch device to fit and predict on.
-        prior: what labels in other hosts taught; it is the prior mean where labels held out in
-            turn are predicted better with it than without it.
-        pairs: what pair potentials of other hosts have in common; used on the same condition.
+        prior: what labels in other hosts taught, as a prior mean.
+        pairs: what pair potentials of other hosts have in common. Of the two, the one with which
+            labels held out in turn are predicted better is used, unless they speak clearly
+            against it.
 
     Returns:
         The surrogate.
@@ -89,12 +90,15 @@ def fit_surrogate(
     blocks = describe_labels(describer, kept, observed)
     relevance = boltzmann_relevance(kept.energy_kj_per_mol, thermal)
     best = _Candidate.fit(blocks, observed, relevance)
+    informed = []
     if prior is not None:
         above = observations(above_prior(prior, kept), thermal, device)
-        best = _preferred(_Candidate.fit(blocks, above, relevance, prior=prior), best)
+        informed.append(_Candidate.fit(blocks, above, relevance, prior=prior))
     if pairs is not None:
         term = pairs.term(describer, encoders[0].host_elements)
-        best = _preferred(_Candidate.fit(blocks, observed, relevance, pairs=term), best)
+        informed.append(_Candidate.fit(blocks, observed, relevance, pairs=term))
+    if informed:
+        best = _preferred(max(informed, key=lambda one: one.score), best)
     limits = Limits(
         skip_above_kj_per_mol=_skip_above(kept, thermal),
         lowest_kj_per_mol=_lowest(kept, thermal, informed=best.pairs is not None),

@@ -10,7 +10,7 @@ Two kinds of knowledge:
   correction, large uncertainty" elsewhere. A single source has the kernel that is its own best.
 
 Before the first label speaks whichever predicts each source better from the others; from then on
-the pair potentials, with a single source the process.
+labels held out in turn choose (`ml.fitting`).
 """
 
 from __future__ import annotations

@@ -150,7 +150,7 @@ def fit(item: FitItem) -> FitRecord:
                 seed=context.seed,
                 calibration=calibration,
                 shuffle_labels=context.shuffle_labels,
-                prior=prior if pairs is None else None,
+                prior=prior,
                 pairs=pairs,
             )
         write_validation(item.run_dir, item.round_number, model, labels)
