@@ -237,18 +237,25 @@ def _figures(model: SourceModel, source: Source, context: RunContext, seed: int)
         return error(surrogate.predict(*place, exact=True)[0])
 
     host, guest = graph_inputs(context)
-    known, pairs = model.for_host(host, guest), model.pairs
+    known = model.for_host(host, guest)
     lesson = source.lesson
     place = lesson.fractional, lesson.quaternions, lesson.baseline_kj_per_mol
     encoders = pretrain_encoders(host, guest, *place, members=2, seed=seed, steps=300)
     rows = []
     for own in (n for n in OWN_LABELS if n <= len(rest)):
         part = labels.rows(rest[:own])
-        fits = [
-            fit_surrogate(encoders, host, guest, part, temperature_k=temperature, seed=seed, **more)
-            for more in ({}, {"prior": known, "pairs": pairs})
-        ]
-        rows.append({"own_labels": own, "without": of(fits[0]), "with": of(fits[1])})
+        without = fit_surrogate(encoders, host, guest, part, temperature_k=temperature, seed=seed)
+        informed = fit_surrogate(
+            encoders,
+            host,
+            guest,
+            part,
+            temperature_k=temperature,
+            seed=seed,
+            prior=known,
+            pairs=model.pairs,
+        )
+        rows.append({"own_labels": own, "without": of(without), "with": of(informed)})
     return {
         "test_labels": len(test.energy_kj_per_mol),
         "baseline_rms_kj_per_mol": error(test.baseline_kj_per_mol),
