@@ -189,6 +189,15 @@ def test_too_few_labels_give_the_prior(problem, encoders) -> None:
     np.testing.assert_array_equal(sd, 5.0)
 
 
+@pytest.mark.parametrize("count", [3, 4])
+def test_a_handful_of_labels_is_fitted(problem, encoders, count) -> None:
+    labels = problem.labels(problem.draw(count, TEMPERATURE_K, 5), forces=True)
+    model = fit(problem, encoders, labels)
+    mean, _ = model.predict(labels.fractional, labels.quaternions, labels.baseline_kj_per_mol)
+    before = np.abs(labels.baseline_kj_per_mol - labels.energy_kj_per_mol).mean()
+    assert np.abs(mean - labels.energy_kj_per_mol).mean() < 0.5 * before
+
+
 def test_same_seed_same_bits_and_another_seed_another_network(problem, test_labels) -> None:
     labels = problem.labels(training_index(problem, 30), forces=True)
     place = (test_labels.fractional, test_labels.quaternions, test_labels.baseline_kj_per_mol)
