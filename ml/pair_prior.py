@@ -163,6 +163,11 @@ class PairLessons:
             parts.append((seen, equations))
         return cls(elements, shape, unit, scale, tuple(parts))
 
+    @property
+    def _unit(self) -> Tensor:
+        """(t, k) part of the scale, which is the same for all elements."""
+        return self.scale.reshape(*self.shape, -1)[:, :, 0]
+
     def fit(self) -> PairPrior:
         """Return the prior of highest evidence."""
         size = self.shape[0] * self.shape[1]
@@ -182,21 +187,19 @@ class PairLessons:
         with torch.no_grad():
             mean, covariance, _ = self._posterior(theta, which)
         broad, own = torch.exp(theta[:size]), torch.exp(theta[size : 2 * size])
-        per = self.scale.reshape(*self.shape, -1)[:, :, 0]
         noise = torch.exp(theta[2 * size :]).tolist()
         return PairPrior(
             self.elements,
             mean / self.scale,
             covariance / (self.scale.unsqueeze(1) * self.scale.unsqueeze(0)),
-            own.reshape(self.shape) / per,
-            broad.reshape(self.shape) / per,
+            own.reshape(self.shape) / self._unit,
+            broad.reshape(self.shape) / self._unit,
             (noise[0], noise[1], noise[2]),
         )
 
     def without(self, prior: PairPrior, held: int) -> PairPrior:
         """Return a prior of the same hyperparameters that one source has no part in."""
-        per = self.scale.reshape(*self.shape, -1)[:, :, 0]
-        spreads = torch.cat([(prior.broad * per).flatten(), (prior.own * per).flatten()])
+        spreads = torch.cat([(one * self._unit).flatten() for one in (prior.broad, prior.own)])
         theta = torch.log(torch.cat([spreads, torch.tensor(prior.noise, dtype=torch.float64)]))
         return self.prior(theta, [k for k in range(len(self.parts)) if k != held])
 
