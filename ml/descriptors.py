@@ -34,6 +34,13 @@ class Block:
     values: tuple[Tensor, ...]
     slopes: tuple[Tensor, ...] | None = None
 
+    @property
+    def known_slopes(self) -> tuple[Tensor, ...]:
+        """The slopes, where they must be known."""
+        if self.slopes is None:
+            raise ValueError("the block carries no slopes")
+        return self.slopes
+
     def rows(self, index: Tensor) -> Block:
         """Return the block of a subset of insertions."""
         slopes = None if self.slopes is None else tuple(s[index] for s in self.slopes)

@@ -228,10 +228,8 @@ def _best(
 
 def _probes(block: Block) -> tuple[Tensor, ...]:
     """Return per type the descriptors a small step away from the labels, to first order."""
-    if block.slopes is None:
-        raise ValueError("the block carries no slopes")
     every = []
-    for values, slopes in zip(block.values, block.slopes, strict=True):
+    for values, slopes in zip(block.values, block.known_slopes, strict=True):
         steps = PROBE_STEP * slopes
         around = torch.cat([values.unsqueeze(2) + steps, values.unsqueeze(2) - steps], dim=2)
         every.append(around.flatten(0, 2))

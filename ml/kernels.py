@@ -36,10 +36,8 @@ def cross(block: Block, centres: tuple[Tensor, ...], length: float) -> Tensor:
 
 def cross_slopes(block: Block, centres: tuple[Tensor, ...], length: float) -> Tensor:
     """Return (b, 6, r) derivatives of ``cross`` along the rigid-body directions."""
-    if block.slopes is None:
-        raise ValueError("the block carries no slopes")
     parts = []
-    for values, slopes, points in zip(block.values, block.slopes, centres, strict=True):
+    for values, slopes, points in zip(block.values, block.known_slopes, centres, strict=True):
         flat, moves = values.flatten(0, 1), slopes.flatten(0, 1)
         along = (moves * flat.unsqueeze(1)).sum(-1, keepdim=True)
         near = bell(flat, points, length).unsqueeze(1) * (moves @ points.T - along)

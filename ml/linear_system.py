@@ -60,10 +60,7 @@ class PairTerm:
 
     def slopes(self, blocks: tuple[Block, ...]) -> Tensor:
         """Return the (b, 6, p) derivatives of the features along the rigid-body directions."""
-        slopes = blocks[SUMS].slopes
-        if slopes is None:
-            raise ValueError("the block carries no slopes")
-        return slopes[0][:, 0] @ self.root
+        return blocks[SUMS].known_slopes[0][:, 0] @ self.root
 
     def above(self, blocks: tuple[Block, ...], observed: Observations) -> Observations:
         """Return what observations say beyond the mean."""

@@ -152,12 +152,10 @@ class PairLessons:
         total = every.reshape(len(every), *shape, len(elements)).sum(dim=-1)
         spread = total.std(dim=0).clamp(min=SMALLEST_SCALE)
         unit = spread.flatten().repeat_interleave(len(elements))
+        factor = scale / unit
         parts = []
         for block, corrections in zip(sums, observed, strict=True):
-            if block.slopes is None:
-                raise ValueError("the block carries no slopes")
-            factor = scale / unit
-            rows, slopes = block.values[0][:, 0] * factor, block.slopes[0][:, 0] * factor
+            rows, slopes = block.values[0][:, 0] * factor, block.known_slopes[0][:, 0] * factor
             seen = torch.nonzero((rows != 0).any(dim=0) | (slopes != 0).any(dim=1).any(dim=0))[:, 0]
             equations = normal_equations(rows[:, seen], slopes[:, :, seen], corrections)
             parts.append((seen, equations))
