@@ -213,7 +213,7 @@ def _radial(
         observed = observations(kept, thermal(arguments.temperature_k))
         describe = describer.describe_with_slopes if forces else describer.describe
         blocks = describe(*_places(labels, rows))[:2]
-        head = fit_head(blocks, observed, fit_kernel(blocks, observed))
+        head = fit_head(blocks, observed, fit_kernel(blocks, observed).kernel)
         mean, _ = head.predict(describer.describe(*_places(labels, parts.test))[:2])
         return _clipped(mean.numpy(), labels, rows, parts, arguments)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tasks.context import RunContext
 
 Say = Callable[[str], None]
-OWN_LABELS = (5, 10, 20, 40, 80)
+OWN_LABELS = (3, 5, 10, 20, 40, 80)
 TEST_SHARE = 0.4
 FEWEST_TEST = 5
 
@@ -240,13 +240,16 @@ def _figures(model: SourceModel, source: Source, context: RunContext, seed: int)
     known = model.for_host(host, guest)
     lesson = source.lesson
     place = lesson.fractional, lesson.quaternions, lesson.baseline_kj_per_mol
-    encoders = pretrain_encoders(host, guest, *place, members=2, seed=seed, steps=300)
+    encoders, by_class = (
+        pretrain_encoders(host, guest, *place, members=2, seed=seed, steps=300, by_class=classes)
+        for classes in (False, True)
+    )
     rows = []
     for own in (n for n in OWN_LABELS if n <= len(rest)):
         part = labels.rows(rest[:own])
         without = fit_surrogate(encoders, host, guest, part, temperature_k=temperature, seed=seed)
         informed = fit_surrogate(
-            encoders,
+            by_class,
             host,
             guest,
             part,

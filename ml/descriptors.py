@@ -1,10 +1,10 @@
 """From insertions to the three descriptor blocks that the Bayesian head reads.
 
-Block one holds, per guest site, radial moments of the host by element; block two their sums
-over the sites of each type; block three, per insertion, learned descriptors summed over the
-sites of each type and concatenated over the encoders of the ensemble. The first can express
-corrections that add up over sites, the others what depends on the whole guest. All vanish
-where no host atom is in reach.
+Block one holds, per guest site, radial moments of the host by element, or by class of atoms
+(`ml.atom_classes`); block two their sums over the sites of each type; block three, per insertion,
+learned descriptors summed over the sites of each type and concatenated over the encoders of the
+ensemble. The first can express corrections that add up over sites, the others what depends on
+the whole guest. All vanish where no host atom is in reach.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ class Describer:
         self.encoders = tuple(copy.deepcopy(e).to(self.device).eval() for e in encoders)
         settings = encoders[0].settings
         self.basis = settings.site_basis
-        self.elements = len(encoders[0].host_elements)
-        self.width = settings.channels + self.elements
+        self.kinds = len(encoders[0].host_kinds)
+        self.width = settings.channels + self.kinds
         lattice = np.asarray(host.lattice_angstrom, dtype=np.float64)
         self.lattice = torch.as_tensor(lattice).to(self.device)
         self.body = torch.as_tensor(guest.positions_angstrom, dtype=torch.float64).to(self.device)
@@ -144,7 +144,7 @@ class Describer:
     def _site(self, positions: Tensor, kind: int) -> tuple[Tensor, Tensor]:
         """Return scaled radial moments (s, d) and learned descriptors (s, d') of sites."""
         moments = radial_moments(self.neighbours, self.basis, self.channels, positions)
-        flags = moments[:, :, self.width - self.elements : self.width].flatten(1)
+        flags = moments[:, :, self.width - self.kinds : self.width].flatten(1)
         deep = []
         for member, encoder in enumerate(self.encoders):
             part = moments[:, :, member * self.width : (member + 1) * self.width]

@@ -123,7 +123,8 @@ class Encoder(nn.Module):
 
     Args:
         types: distinct guest site type names.
-        elements: atomic numbers present in the host, sorted.
+        kinds: what raw radial moments tell apart, sorted: atomic numbers present in the host, or
+            codes of its classes of atoms (`ml.atom_classes`).
         settings: sizes.
         targets: number of energies regressed in pretraining.
     """
@@ -131,20 +132,20 @@ class Encoder(nn.Module):
     def __init__(
         self,
         types: tuple[str, ...],
-        elements: tuple[int, ...],
+        kinds: tuple[int, ...],
         settings: EncoderSettings,
         targets: int = 1,
     ) -> None:
         """Create the layers; parameters come from the current torch generator."""
         super().__init__()
         self.types = types
-        self.host_elements = elements
+        self.host_kinds = kinds
         self.settings = settings
         self.host = HostEmbedding(settings)
-        self.inputs = settings.site_basis.count * (settings.channels + len(elements))
+        self.inputs = settings.site_basis.count * (settings.channels + len(kinds))
         self.sites = SiteNetwork(self.inputs, len(types), settings)
         self.readout = nn.Linear(settings.descriptors, targets, bias=False)
-        radial = settings.site_basis.count * len(elements)
+        radial = settings.site_basis.count * len(kinds)
         self.scale: Tensor
         self.radial_scale: Tensor
         self.descriptor_scale: Tensor
@@ -153,18 +154,19 @@ class Encoder(nn.Module):
         self.register_buffer("descriptor_scale", torch.ones(len(types), settings.descriptors))
 
     def host_channels(self, host: HostArrays) -> Tensor:
-        """Return (n, channels + elements): learned embedding beside element flags."""
+        """Return (n, channels + kinds): learned embedding beside flags of the kinds."""
         numbers = torch.as_tensor(np.asarray(host.atomic_numbers, dtype=np.int64))
         numbers = numbers.to(self.readout.weight.device)
         receivers, senders, distances = host_edges(host, self.settings.host_basis.cutoff_angstrom)
         device = numbers.device
         edges = (receivers.to(device), senders.to(device), distances.to(device))
-        return self.channels(numbers, edges)
+        return self.channels(numbers, edges, kind_flags(host, self.host_kinds).to(device))
 
-    def channels(self, numbers: Tensor, edges: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        """Return (n, channels + elements) of host atoms given their edges."""
-        embedding = self.host(numbers, edges)
-        return torch.cat([embedding, element_flags(numbers, self.host_elements)], dim=1)
+    def channels(
+        self, numbers: Tensor, edges: tuple[Tensor, Tensor, Tensor], flags: Tensor
+    ) -> Tensor:
+        """Return (n, channels + kinds) of host atoms given their edges and flags."""
+        return torch.cat([self.host(numbers, edges), flags], dim=1)
 
     def describe(self, moments: Tensor, kind: int) -> Tensor:
         """Return (s, descriptors) of (s, k, c) moments for sites of one type."""
@@ -188,7 +190,7 @@ class Encoder(nn.Module):
         s = self.settings
         return {
             "types": list(self.types),
-            "elements": list(self.host_elements),
+            "elements": list(self.host_kinds),
             "targets": self.readout.out_features,
             "sizes": [s.channels, s.hidden, s.descriptors],
             "site_basis": list(_basis_numbers(s.site_basis)),
@@ -209,10 +211,10 @@ def encoder_from_specification(spec: dict[str, Any]) -> Encoder:
     return Encoder(tuple(spec["types"]), tuple(spec["elements"]), settings, spec["targets"])
 
 
-def element_flags(numbers: Tensor, elements: tuple[int, ...]) -> Tensor:
-    """Return (n, len(elements)) float flags telling each atom's element."""
-    known = torch.tensor(elements, dtype=numbers.dtype, device=numbers.device)
-    return (numbers.unsqueeze(1) == known).to(torch.float32)
+def kind_flags(host: HostArrays, known: tuple[int, ...]) -> Tensor:
+    """Return (n, len(known)) float flags telling each host atom's kind; none for one unknown."""
+    kinds = torch.as_tensor(host.kinds(known))
+    return (kinds.unsqueeze(1) == torch.tensor(known)).to(torch.float32)
 
 
 def _basis_numbers(basis: RadialBasis) -> tuple[float, float, int]:

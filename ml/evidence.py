@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -26,6 +27,10 @@ AMPLITUDE_PRIOR = (math.log(10.0), 1.5)
 START_AMPLITUDE = 1.2
 """First guess of all amplitudes together, over the centre of their prior."""
 REST_WIDTH = 1.0
+KINDS = 3
+"""Kinds of observation: energies, forces, torques."""
+FACTOR_PRIOR = (0.0, 0.5)
+"""Logarithm of how much more a host differs from others than those among themselves."""
 LENGTH_PRIOR = (math.log(1.5), 0.8)
 NOISE_PRIOR = (math.log(0.4), 1.0)
 SLOPE_NOISE_PRIOR = (math.log(2.0), 1.0)
@@ -34,13 +39,29 @@ LEAST_SLOPE_NOISE = 0.1
 WITH_LEARNED = 3
 
 
+@dataclass(frozen=True)
+class Fit:
+    """Hyperparameters and how well they explain the observations.
+
+    Attributes:
+        kernel: amplitudes, lengths and noise levels.
+        log_evidence: penalised logarithm of the density of the observations.
+        pairs: the pair potentials, their spread as much wider or narrower as this host differs
+            more or less from others than those among themselves; None where there are none.
+    """
+
+    kernel: Kernel
+    log_evidence: float
+    pairs: PairTerm | None = None
+
+
 def fit_kernel(
     blocks: tuple[Block, ...],
     observed: Observations,
     *,
     steps: int = 40,
     pairs: PairTerm | None = None,
-) -> Kernel:
+) -> Fit:
     """Return the hyperparameters of highest (penalised) evidence.
 
     Lengths are those of the energies alone, so where forces are known the learned descriptors
@@ -51,25 +72,26 @@ def fit_kernel(
         blocks: descriptor blocks of the labels, with slopes when forces are given.
         observed: corrections of the labels.
         steps: most iterations of the optimiser per start.
-        pairs: pair potentials known beforehand, which are kept; or None.
-
-    Returns:
-        Amplitudes, lengths and noise levels.
+        pairs: pair potentials known beforehand, or None.
     """
     if pairs is not None:
         observed = pairs.above(blocks, observed)
     if len(observed.energy) < 3:
         count = len(blocks)
-        return Kernel((10.0 / math.sqrt(count),) * count, (2.0,) * count, (0.5, 3.0, 3.0))
-    kernel = _fit_energies(*_subset(blocks, observed), pairs, steps=steps)
-    if observed.force is None and observed.torque is None:
-        return kernel
-    value, kernel = _refine_noise(blocks, observed, kernel, pairs, steps=steps)
-    if len(blocks) < WITH_LEARNED:
-        return kernel
-    plain = _fit_energies(*_subset(blocks[:-1], observed), pairs, steps=steps)
-    plain_value, plain = _refine_noise(blocks[:-1], observed, plain, pairs, steps=steps)
-    return kernel if value <= plain_value else _without_last(plain, kernel.lengths[-1])
+        kernel = Kernel((10.0 / math.sqrt(count),) * count, (2.0,) * count, (0.5, 3.0, 3.0))
+        return Fit(kernel, -math.inf, pairs)
+    value, kernel, factor = _fit_energies(*_subset(blocks, observed), pairs, steps=steps)
+    if observed.force is not None or observed.torque is not None:
+        value, kernel, factor = _refine_noise(blocks, observed, kernel, pairs, factor, steps=steps)
+        if len(blocks) >= WITH_LEARNED:
+            _, plain, other = _fit_energies(*_subset(blocks[:-1], observed), pairs, steps=steps)
+            plain_value, plain, other = _refine_noise(
+                blocks[:-1], observed, plain, pairs, other, steps=steps
+            )
+            if plain_value < value:
+                kernel = _without_last(plain, kernel.lengths[-1])
+                value, factor = plain_value, other
+    return Fit(kernel, -value, None if pairs is None else pairs.stretched(factor))
 
 
 def _without_last(kernel: Kernel, length: float) -> Kernel:
@@ -91,16 +113,17 @@ def _subset(
 
 def _fit_energies(
     blocks: tuple[Block, ...], observed: Observations, pairs: PairTerm | None, *, steps: int
-) -> Kernel:
+) -> tuple[float, Kernel, float]:
+    """Return the negative penalised evidence of energies, the kernel and the pairs' factor."""
     count = len(blocks)
     known = None if pairs is None else pairs.features(blocks)
-    fixed = torch.zeros(()) if known is None else known @ known.T
-    usual = _amplitude_prior(pairs)
+    fixed = torch.zeros((), dtype=torch.float64) if known is None else known @ known.T
+    usual, wider = _amplitude_prior(pairs), [] if pairs is None else [0.0]
     best: tuple[float, Tensor] | None = None
     for start in STARTS:
         amplitude = usual[0] + math.log(START_AMPLITUDE / math.sqrt(count))
         initial = torch.tensor(
-            [amplitude] * count + [math.log(start)] * count + [0.0], dtype=torch.float64
+            [amplitude] * count + [math.log(start)] * count + [0.0, *wider], dtype=torch.float64
         )
 
         def objective(theta: Tensor) -> Tensor:
@@ -111,8 +134,10 @@ def _fit_energies(
             best = (value, theta)
     theta = initial if best is None else best[1]
     numbers = [float(x) for x in torch.exp(theta)]
-    noise = math.hypot(numbers[-1], LEAST_NOISE)
-    return Kernel(tuple(numbers[:count]), tuple(numbers[count:-1]), (noise, 2.0, 2.0))
+    noise = math.hypot(numbers[2 * count], LEAST_NOISE)
+    kernel = Kernel(tuple(numbers[:count]), tuple(numbers[count : 2 * count]), (noise, 2.0, 2.0))
+    value = math.inf if best is None else best[0]
+    return value, kernel, math.prod(numbers[2 * count + 1 :])
 
 
 def _energy_evidence(
@@ -123,16 +148,17 @@ def _energy_evidence(
     usual: tuple[float, float],
 ) -> Tensor:
     count = len(blocks)
-    amplitudes, lengths, noise = theta[:count], theta[count:-1], theta[-1]
+    amplitudes, lengths, noise = theta[:count], theta[count : 2 * count], theta[2 * count]
     level = torch.exp(2.0 * noise) + LEAST_NOISE**2
-    kernel = torch.diag(level * observed.stretch) + fixed
+    wider = theta[2 * count + 1 :].sum()
+    kernel = torch.diag(level * observed.stretch) + torch.exp(2.0 * wider) * fixed
     for block, amplitude, length in zip(blocks, amplitudes, lengths, strict=True):
         kernel = kernel + torch.exp(2.0 * amplitude) * gram(block, torch.exp(length))
     factor = torch.linalg.cholesky(kernel)
     solved = torch.cholesky_solve(observed.energy.unsqueeze(1), factor)[:, 0]
     fit = 0.5 * (observed.energy @ solved) + torch.log(torch.diagonal(factor)).sum()
     penalty = _penalty(amplitudes, usual) + _penalty(lengths, LENGTH_PRIOR)
-    return fit + penalty + _penalty(noise, NOISE_PRIOR)
+    return fit + penalty + _penalty(noise, NOISE_PRIOR) + _penalty(wider, FACTOR_PRIOR)
 
 
 def _refine_noise(
@@ -140,31 +166,36 @@ def _refine_noise(
     observed: Observations,
     kernel: Kernel,
     pairs: PairTerm | None,
+    factor: float,
     *,
     steps: int,
-) -> tuple[float, Kernel]:
-    """Return the negative penalised evidence of all observations and the refined kernel."""
+) -> tuple[float, Kernel, float]:
+    """Return the negative penalised evidence of all observations, refined kernel and factor."""
     centres = select_centres(blocks, kernel)
     system = LinearSystem.build(blocks, observed, centres, kernel.lengths, pairs)
     count, usual = len(blocks), _amplitude_prior(pairs)
     start = (max(kernel.noise[0], 0.2), *kernel.noise[1:])
-    initial = torch.log(torch.tensor([*kernel.amplitudes, *start], dtype=torch.float64))
+    wider = [] if pairs is None else [factor]
+    initial = torch.log(torch.tensor([*kernel.amplitudes, *start, *wider], dtype=torch.float64))
     least = torch.tensor((LEAST_NOISE, LEAST_SLOPE_NOISE, LEAST_SLOPE_NOISE), dtype=torch.float64)
 
     def objective(theta: Tensor) -> Tensor:
-        scales = system.scales(torch.exp(theta[:count]))
-        noise = torch.hypot(torch.exp(theta[count:]), least)
+        scales = system.scales(torch.exp(theta[:count]), torch.exp(theta[count + KINDS :].sum()))
+        noise = torch.hypot(torch.exp(theta[count : count + KINDS]), least)
         evidence = system.posterior(scales, noise, stabilised=True).log_evidence
         penalty = _penalty(theta[:count], usual) + _penalty(theta[count], NOISE_PRIOR)
-        return penalty + _penalty(theta[count + 1 :], SLOPE_NOISE_PRIOR) - evidence
+        penalty = penalty + _penalty(theta[count + KINDS :], FACTOR_PRIOR)
+        slopes = theta[count + 1 : count + KINDS]
+        return penalty + _penalty(slopes, SLOPE_NOISE_PRIOR) - evidence
 
     value, theta = minimise(objective, initial, steps)
     if not math.isfinite(value):
-        return math.inf, kernel
+        return math.inf, kernel, factor
     value += float(_penalty(torch.log(torch.tensor(kernel.lengths)), LENGTH_PRIOR))
     numbers = [float(x) for x in torch.exp(theta)]
-    first, second, third = torch.hypot(torch.exp(theta[count:]), least).tolist()
-    return value, Kernel(tuple(numbers[:count]), kernel.lengths, (first, second, third))
+    first, second, third = torch.hypot(torch.exp(theta[count : count + KINDS]), least).tolist()
+    refined = Kernel(tuple(numbers[:count]), kernel.lengths, (first, second, third))
+    return value, refined, math.prod(numbers[count + KINDS :])
 
 
 def _amplitude_prior(pairs: PairTerm | None) -> tuple[float, float]:

@@ -215,7 +215,7 @@ def _linear_read_outs(describer: Describer, spread: Tensor) -> tuple[Tensor, Ten
     basis, width = describer.basis.count, describer.width
     columns, scales = [], []
     for kind in range(len(describer.groups)):
-        flags = spread[:, width - describer.elements : width]
+        flags = spread[:, width - describer.kinds : width]
         radial = torch.kron(torch.eye(basis, dtype=spread.dtype, device=spread.device), flags)
         columns.append(radial / describer.radial_scale(kind).double())
         scales.append(torch.full((columns[-1].shape[1],), RADIAL_SHARE))

@@ -12,7 +12,7 @@ from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
 from ml.calibration import boltzmann_relevance, calibration_factor
 from ml.descriptors import Block, Describer
 from ml.encoder import Encoder
-from ml.evidence import fit_kernel
+from ml.evidence import Fit, fit_kernel
 from ml.graphs import GuestSites, HostArrays
 from ml.heads import Kernel, fit_head
 from ml.linear_system import Observations, PairTerm
@@ -30,9 +30,6 @@ LARGEST_SKIP_KJ_PER_MOL = 150.0
 FEWEST_LABELS = 3
 FEWEST_TO_VALIDATE = 20
 FOLDS = 5
-FEWEST_TO_JUDGE = 10
-CLEAR_EVIDENCE = 2.0
-"""Difference in log density of all labels held out that overrules what other hosts taught."""
 LOWEST_SPREAD = 0.4
 
 
@@ -69,9 +66,8 @@ def fit_surrogate(
         prior_sd_kj_per_mol: standard deviation where no correction is evaluated.
         device: torch device to fit and predict on.
         prior: what labels in other hosts taught, as a prior mean.
-        pairs: what pair potentials of other hosts have in common. Of the two, the one with which
-            labels held out in turn are predicted better is used, unless they speak clearly
-            against it.
+        pairs: what pair potentials of other hosts have in common. Of neither, the one and the
+            other, that is used under which the labels are most probable.
 
     Returns:
         The surrogate.
@@ -89,59 +85,33 @@ def fit_surrogate(
     describer = Describer(encoders, host, guest, device)
     blocks = describe_labels(describer, kept, observed)
     relevance = boltzmann_relevance(kept.energy_kj_per_mol, thermal)
-    best = _Candidate.fit(blocks, observed, relevance)
-    informed = []
+    ways = [_Way(observed, fit_kernel(blocks, observed))]
     if prior is not None:
         above = observations(above_prior(prior, kept), thermal, device)
-        informed.append(_Candidate.fit(blocks, above, relevance, prior=prior))
+        ways.append(_Way(above, fit_kernel(blocks, above), prior))
     if pairs is not None:
-        term = pairs.term(describer, encoders[0].host_elements)
-        informed.append(_Candidate.fit(blocks, observed, relevance, pairs=term))
-    if informed:
-        best = _preferred(max(informed, key=lambda one: one.score), best)
+        ways.append(_Way(observed, fit_kernel(blocks, observed, pairs=pairs.term(describer))))
+    best = max(ways, key=lambda way: way.fit.log_evidence)
+    kernel, term = best.fit.kernel, best.fit.pairs
+    spread = _cross_validate(blocks, best.observed, kernel, relevance, term)
     limits = Limits(
         skip_above_kj_per_mol=_skip_above(kept, thermal),
-        lowest_kj_per_mol=_lowest(kept, thermal, informed=best.pairs is not None),
+        lowest_kj_per_mol=_lowest(kept, thermal, informed=term is not None),
         prior_sd_kj_per_mol=prior_sd_kj_per_mol,
-        noise_kj_per_mol=best.kernel.noise[0],
-        calibration=calibration * best.spread,
+        noise_kj_per_mol=kernel.noise[0],
+        calibration=calibration * spread,
     )
-    head = fit_head(blocks, best.observed, best.kernel, best.pairs)
+    head = fit_head(blocks, best.observed, kernel, term)
     return Surrogate(host, guest, limits, encoders, head, device, prior=best.prior)
 
 
 @dataclass(frozen=True)
-class _Candidate:
-    """One way to learn from the labels, and how labels held out in turn speak for it."""
+class _Way:
+    """One way to learn from labels: what is left to learn, its fit, and the prior mean."""
 
     observed: Observations
-    kernel: Kernel
-    prior: Surrogate | None
-    pairs: PairTerm | None
-    spread: float
-    score: float
-
-    @classmethod
-    def fit(
-        cls,
-        blocks: tuple[Block, ...],
-        observed: Observations,
-        relevance: np.ndarray,
-        *,
-        prior: Surrogate | None = None,
-        pairs: PairTerm | None = None,
-    ) -> _Candidate:
-        """Choose hyperparameters and validate them."""
-        kernel = fit_kernel(blocks, observed, pairs=pairs)
-        spread, score = _cross_validate(blocks, observed, kernel, relevance, pairs)
-        return cls(observed, kernel, prior, pairs, spread, score)
-
-
-def _preferred(informed: _Candidate, plain: _Candidate) -> _Candidate:
-    """Return the one that knows of other hosts, unless labels held out speak clearly against it."""
-    labels = len(informed.observed.energy)
-    against = labels * (plain.score - informed.score)
-    return plain if labels >= FEWEST_TO_JUDGE and against > CLEAR_EVIDENCE else informed
+    fit: Fit
+    prior: Surrogate | None = None
 
 
 def above_prior(prior: Surrogate, labels: LabelSet) -> LabelSet:
@@ -169,29 +139,24 @@ def _cross_validate(
     kernel: Kernel,
     relevance: np.ndarray,
     pairs: PairTerm | None = None,
-) -> tuple[float, float]:
+) -> float:
     """Predict labels held out in turn; hyperparameters are those of all labels.
 
     Returns:
-        The factor that makes deviations fit the errors (1 with fewer than 20 labels), and the
-        mean log density of the energies held out, weighted by relevance.
+        The factor that makes deviations fit the errors; 1 with fewer than 20 labels.
     """
     count = len(relevance)
+    if count < FEWEST_TO_VALIDATE:
+        return 1.0
     errors, spreads = np.zeros(count), np.zeros(count)
-    for fold in range(min(FOLDS, count)):
+    for fold in range(FOLDS):
         held = torch.arange(fold, count, FOLDS)
         kept = torch.as_tensor(np.setdiff1d(np.arange(count), held.numpy()))
         head = fit_head(tuple(b.rows(kept) for b in blocks), observed.rows(kept), kernel, pairs)
         mean, sd = head.predict(tuple(b.rows(held) for b in blocks))
         errors[held.numpy()] = (observed.energy[held.to(mean.device)] - mean).cpu().numpy()
         spreads[held.numpy()] = torch.hypot(sd, _level(kernel, sd)).cpu().numpy()
-    z_scores = errors / spreads
-    density = -0.5 * z_scores**2 - np.log(spreads)
-    factor = calibration_factor(z_scores, relevance, lowest=LOWEST_SPREAD)
-    return (
-        factor if count >= FEWEST_TO_VALIDATE else 1.0,
-        float(np.average(density, weights=relevance)),
-    )
+    return calibration_factor(errors / spreads, relevance, lowest=LOWEST_SPREAD)
 
 
 def _level(kernel: Kernel, like: Tensor) -> Tensor:

@@ -7,11 +7,15 @@ voxels; a site then looks only at the images its own voxel can reach.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from ml.atom_classes import FIRST_CLASS, LONGEST_BOND_ANGSTROM, atom_classes, bonded
 
 SITE_CUTOFF_ANGSTROM = 6.0
 HOST_CUTOFF_ANGSTROM = 4.5
@@ -32,6 +36,20 @@ class HostArrays:
     lattice_angstrom: np.ndarray
     positions_angstrom: np.ndarray
     atomic_numbers: np.ndarray
+
+    @cached_property
+    def classes(self) -> np.ndarray:
+        """(n,) codes of the atoms' classes, see `ml.atom_classes`."""
+        receivers, senders, distances = (
+            part.numpy() for part in host_edges(self, LONGEST_BOND_ANGSTROM)
+        )
+        bonds = bonded(self.atomic_numbers, receivers, senders, distances)
+        return atom_classes(self.atomic_numbers, receivers[bonds], senders[bonds])
+
+    def kinds(self, known: Sequence[int]) -> np.ndarray:
+        """Return what stands for the (n,) atoms among known codes: classes, or elements."""
+        by_class = any(code >= FIRST_CLASS for code in known)
+        return np.asarray(self.classes if by_class else self.atomic_numbers, dtype=np.int64)
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,10 @@ class PairTerm:
             torque = None if torque is None else torque + along[:, 3:]
         return Observations(energy, force, torque, observed.stretch)
 
+    def stretched(self, factor: float) -> PairTerm:
+        """Return the same expected potentials, with standard deviations a factor wider."""
+        return PairTerm(self.mean / factor, self.root * factor, self.rest_kj_per_mol)
+
     def to(self, device: str) -> PairTerm:
         """Return the same term on another device."""
         return PairTerm(self.mean.to(device), self.root.to(device), self.rest_kj_per_mol)
@@ -135,10 +139,10 @@ class LinearSystem:
         equations = normal_equations(torch.cat(energies, dim=1), every, observed)
         return cls(torch.block_diag(*whiteners), tuple(columns), *equations)
 
-    def scales(self, amplitudes: Tensor) -> Tensor:
-        """Return each column's component amplitude (r,); one for pair potentials."""
-        ones = amplitudes.new_ones(len(self.columns) - len(amplitudes))
-        every = torch.cat([amplitudes, ones]).unbind()
+    def scales(self, amplitudes: Tensor, factor: Tensor | None = None) -> Tensor:
+        """Return each column's component amplitude (r,); pair potentials have a factor, or one."""
+        others = amplitudes.new_ones(len(self.columns) - len(amplitudes))
+        every = torch.cat([amplitudes, others if factor is None else factor * others]).unbind()
         return torch.cat([a.expand(n) for a, n in zip(every, self.columns, strict=True)]).to(
             self.unwhiten.device
         )

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ml.encoder import Encoder, EncoderSettings
+from ml.encoder import Encoder, EncoderSettings, kind_flags
 from ml.graphs import GuestSites, HostArrays, host_edges
 from ml.training import (
     CLIP_KJ_PER_MOL,
@@ -22,6 +22,7 @@ from ml.training import (
     batch_energies,
     compress_walls,
     gather_edges,
+    kinds_of,
     site_moments,
     spread_of,
 )
@@ -52,14 +53,10 @@ class _Prepared:
 
     numbers: Tensor
     graph: tuple[Tensor, Tensor, Tensor]
+    flags: Tensor
     edges: Edges
     goal: Tensor
     low: Tensor
-
-
-def elements_of(hosts: tuple[HostArrays, ...]) -> tuple[int, ...]:
-    """Return the atomic numbers of all hosts, sorted."""
-    return tuple(sorted({int(z) for host in hosts for z in host.atomic_numbers}))
 
 
 def train_encoders(
@@ -87,8 +84,8 @@ def train_encoders(
         The trained encoders, on the CPU.
     """
     settings = settings or EncoderSettings()
-    elements = elements_of(tuple(lesson.host for lesson in lessons))
-    prepared = [_prepare(lesson, guest, settings) for lesson in lessons]
+    elements = kinds_of([lesson.host for lesson in lessons], by_class=False)
+    prepared = [_prepare(lesson, guest, settings, elements) for lesson in lessons]
     encoders = []
     for member in range(members):
         own = 1_000_003 * seed + member
@@ -102,7 +99,9 @@ def train_encoders(
     return tuple(encoders)
 
 
-def _prepare(lesson: Lesson, guest: GuestSites, settings: EncoderSettings) -> _Prepared:
+def _prepare(
+    lesson: Lesson, guest: GuestSites, settings: EncoderSettings, elements: tuple[int, ...]
+) -> _Prepared:
     energies = np.asarray(lesson.baseline_kj_per_mol, dtype=float)
     keep = np.isfinite(energies) & (energies < DROP_KJ_PER_MOL)
     place = lesson.fractional[keep], lesson.quaternions[keep]
@@ -111,6 +110,7 @@ def _prepare(lesson: Lesson, guest: GuestSites, settings: EncoderSettings) -> _P
     return _Prepared(
         torch.as_tensor(np.asarray(host.atomic_numbers, dtype=np.int64)),
         (receivers, senders, distances),
+        kind_flags(host, elements),
         gather_edges(host, guest, *place, settings, "cpu"),
         torch.as_tensor(compress_walls(energies[keep, None]), dtype=torch.float32),
         torch.as_tensor(np.flatnonzero(energies[keep] < CLIP_KJ_PER_MOL)),
@@ -132,7 +132,7 @@ def _train(
     for step in range(steps):
         one = prepared[step % len(prepared)]
         rows = torch.randint(len(one.goal), (batch,), generator=generator)
-        channels = encoder.channels(one.numbers, one.graph)
+        channels = encoder.channels(one.numbers, one.graph, one.flags)
         predicted = batch_energies(encoder, one.edges, rows, channels)
         loss = torch.nn.functional.smooth_l1_loss(
             predicted / spread, one.goal[rows] / spread, beta=0.2
@@ -147,7 +147,7 @@ def _stacked(encoder: Encoder, prepared: list[_Prepared], most: int) -> Tensor:
     parts = []
     for one in prepared:
         rows = torch.arange(min(most, len(one.goal)))
-        moments = site_moments(one.edges, rows, encoder.channels(one.numbers, one.graph))
+        moments = site_moments(one.edges, rows, encoder.channels(one.numbers, one.graph, one.flags))
         parts += [m.flatten(1) for m in moments]
     return torch.cat(parts)
 
@@ -157,7 +157,7 @@ def _set_output_scales(encoder: Encoder, prepared: list[_Prepared]) -> None:
     with torch.no_grad():
         most = SCALE_SAMPLE // len(prepared)
         every = [
-            site_moments(p.edges, p.low[:most], encoder.channels(p.numbers, p.graph))
+            site_moments(p.edges, p.low[:most], encoder.channels(p.numbers, p.graph, p.flags))
             for p in prepared
         ]
         kinds = range(len(encoder.types))
@@ -171,7 +171,7 @@ def _set_output_scales(encoder: Encoder, prepared: list[_Prepared]) -> None:
 
 def _settle_unknown_elements(encoder: Encoder) -> None:
     """Give elements of no lesson the mean embedding of those that were, not a random one."""
-    known = torch.tensor(encoder.host_elements)
+    known = torch.tensor(encoder.host_kinds)
     with torch.no_grad():
         weight = encoder.host.elements.weight
         middle = weight[known].mean(dim=0)

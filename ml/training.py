@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ml.encoder import Encoder, EncoderSettings, site_edges
+from ml.encoder import Encoder, EncoderSettings, kind_flags, site_edges
 from ml.graphs import GuestSites, HostArrays, SiteNeighbours, host_edges, place_sites
 
 Progress = Callable[[int, float], None]
@@ -73,6 +73,7 @@ def pretrain_encoders(
     device: str = "cpu",
     settings: EncoderSettings | None = None,
     progress: Progress | None = None,
+    by_class: bool = False,
 ) -> tuple[Encoder, ...]:
     """Train an ensemble of encoders to reproduce baseline energies of this host.
 
@@ -93,24 +94,26 @@ def pretrain_encoders(
         device: torch device to train on.
         settings: sizes of the encoder.
         progress: called with the step over all members and the running loss.
+        by_class: tell classes of atoms apart (`ml.atom_classes`), not just elements.
 
     Returns:
         The trained encoders, on the CPU; untrained ones where fewer than eight insertions
         have an energy to learn from (a host without room).
     """
     settings = settings or EncoderSettings()
+    kinds = kinds_of((host,), by_class=by_class)
     targets = np.asarray(baseline_kj_per_mol, dtype=float)
     targets = targets.reshape(len(fractional), targets.shape[1] if targets.ndim == 2 else 1)
     keep = np.isfinite(targets).all(axis=1) & (targets[:, 0] < DROP_KJ_PER_MOL)
     if keep.sum() < FEWEST_INSERTIONS:
         seeds = (1_000_003 * seed + member for member in range(members))
-        return tuple(new_encoder(host, guest, settings, 1, seed=s).eval() for s in seeds)
+        return tuple(new_encoder(kinds, guest, settings, 1, seed=s).eval() for s in seeds)
     edges = gather_edges(host, guest, fractional[keep], quaternions[keep], settings, device)
     goal = torch.as_tensor(compress_walls(targets[keep]), dtype=torch.float32, device=device)
     encoders = []
     for member in range(members):
         generator = torch.Generator().manual_seed(1_000_003 * seed + member)
-        encoder = new_encoder(host, guest, settings, goal.shape[1], seed=1_000_003 * seed + member)
+        encoder = new_encoder(kinds, guest, settings, goal.shape[1], seed=1_000_003 * seed + member)
 
         def report(step: int, loss: float, done: int = member * steps) -> None:
             if progress is not None:
@@ -123,14 +126,19 @@ def pretrain_encoders(
     return tuple(encoders)
 
 
+def kinds_of(hosts: Sequence[HostArrays], *, by_class: bool) -> tuple[int, ...]:
+    """Return the atomic numbers of hosts, or the codes of their classes of atoms, sorted."""
+    every = (host.classes if by_class else host.atomic_numbers for host in hosts)
+    return tuple(sorted({int(kind) for kinds in every for kind in kinds}))
+
+
 def new_encoder(
-    host: HostArrays, guest: GuestSites, settings: EncoderSettings, targets: int, *, seed: int
+    kinds: tuple[int, ...], guest: GuestSites, settings: EncoderSettings, targets: int, *, seed: int
 ) -> Encoder:
     """Return an untrained encoder whose parameters depend on the seed alone."""
-    elements = tuple(sorted({int(z) for z in host.atomic_numbers}))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Encoder(guest.type_names, elements, settings, targets)
+        return Encoder(guest.type_names, kinds, settings, targets)
 
 
 def compress_walls(energies: np.ndarray) -> np.ndarray:
@@ -228,12 +236,13 @@ def _train(
     numbers = torch.as_tensor(np.asarray(host.atomic_numbers, dtype=np.int64)).to(device)
     receivers, senders, distances = host_edges(host, encoder.settings.host_basis.cutoff_angstrom)
     graph = (receivers.to(device), senders.to(device), distances.to(device))
+    flags = kind_flags(host, encoder.host_kinds).to(device)
     spread = goal.std(dim=0) + 1e-6
     optimiser = torch.optim.AdamW(encoder.parameters(), lr=4e-3, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps)
     for step in range(steps):
         rows = torch.randint(len(goal), (batch,), generator=generator).to(device)
-        predicted = batch_energies(encoder, edges, rows, encoder.channels(numbers, graph))
+        predicted = batch_energies(encoder, edges, rows, encoder.channels(numbers, graph, flags))
         loss = torch.nn.functional.smooth_l1_loss(predicted / spread, goal[rows] / spread, beta=0.2)
         optimiser.zero_grad()
         loss.backward()

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,12 +38,12 @@ from ml.heads import NEGLIGIBLE_KJ_PER_MOL, Head, Kernel, fit_head
 from ml.linear_system import SUMS, Observations
 from ml.many_hosts import Lesson, train_encoders
 from ml.observing import describe_labels, observations, relevant_rows
-from ml.pair_prior import PairLessons, PairPrior, moment_scale
+from ml.pair_prior import PairLessons, PairMoments, PairPrior, class_encoder
 from ml.surrogate import PRIOR_SD_KJ_PER_MOL, Limits, Surrogate, load_encoder
 from ml.training import LabelSet
 from ml.weights import read_weights
 
-FORMAT = "widomill-transfer-2"
+FORMAT = "widomill-transfer-3"
 LENGTHS = (0.8, 1.2, 1.8)
 AMPLITUDE_KJ_PER_MOL = 8.0
 NOISE = (0.5, 2.0, 2.0)
@@ -52,6 +52,9 @@ MEMBERS = 2
 STEPS_PER_HOST = 40
 FEWEST_STEPS = 300
 LARGEST_BASELINE_KJ_PER_MOL = 100.0
+MOST_FOR_HEAD = 1200
+"""Labels of all sources that the process on descriptors learns from; pair potentials take all."""
+MOST_FOLDS = 8
 
 
 @dataclass(frozen=True)
@@ -117,10 +120,11 @@ class SourceModel:
                 f"The model was trained for guest sites {' '.join(known)}; this guest has "
                 f"{' '.join(guest.type_names)}. Train a model for this guest."
             )
-        head = self.head
+        encoders, head = self.encoders, self.head
         if self.pairs is not None and self.pairs_first:
-            head = _pair_head(self.pairs, Describer(self.encoders, host, guest))
-        return Surrogate(host, guest, self.limits, self.encoders, head, device)
+            encoders = (class_encoder(host, guest),)
+            head = _pair_head(self.pairs, Describer(encoders, host, guest))
+        return Surrogate(host, guest, self.limits, encoders, head, device)
 
     def save(self, path: Path) -> None:
         """Write to one file, atomically, without pickled code, and with the same bytes always."""
@@ -219,15 +223,16 @@ def train_source_model(
     taught = _Taught.build(sources, kept, encoders, guest, thermal)
     kernel, scores = taught.best_kernel()
     every = range(len(kept))
-    head = fit_head(taught.blocks(every), taught.observed(every), kernel)
+    head = fit_head(*taught.joined(every), kernel)
     noise, pairs, first = kernel.noise[0], None, False
     if len(kept) > 1:
-        lessons = taught.pair_lessons(encoders, sources[0].lesson.host, guest)
+        lessons = PairLessons.build(taught.moments, taught.corrections, len(guest.type_names))
         pairs = lessons.fit()
         alone = taught.pair_scores(lessons, pairs)
         first = alone.log_density >= scores.log_density
         if first:
             noise, scores = pairs.noise[0], alone
+        pairs = pairs.rounded()
     lowest = min(float(k.energy_kj_per_mol.min()) for k in kept) - CLIP_BELOW_KT * thermal
     limits = Limits(
         lowest_kj_per_mol=lowest,
@@ -245,7 +250,7 @@ def _short_kernels() -> list[Kernel]:
 
 def _pair_head(pairs: PairPrior, describer: Describer) -> Head:
     """Return pair potentials as a head whose kernels count for nothing."""
-    term = pairs.term(describer, describer.encoders[0].host_elements)
+    term = pairs.term(describer)
     blocks = describer.describe(*(torch.zeros(1, n, dtype=torch.float64) for n in (3, 4)))
     centres = tuple(tuple(torch.zeros_like(v[:1, 0]) for v in b.values) for b in blocks)
     idle = sum(len(part) for part in centres)
@@ -270,9 +275,10 @@ class _Scores:
 
 @dataclass(frozen=True)
 class _Taught:
-    """Descriptors and corrections of every source, with how much each label matters."""
+    """Descriptors, radial moments and corrections of every source, and how labels matter."""
 
     described: tuple[tuple[Block, ...], ...]
+    moments: tuple[PairMoments, ...]
     corrections: tuple[Observations, ...]
     relevance: tuple[np.ndarray, ...]
 
@@ -286,29 +292,33 @@ class _Taught:
         thermal: float,
     ) -> _Taught:
         """Describe the labels of every source."""
-        described, corrections = [], []
+        described, corrections, moments = [], [], []
         for source, labels in zip(sources, kept, strict=True):
             observed = _with_all_kinds(observations(labels, thermal))
             describer = Describer(encoders, source.lesson.host, guest)
             described.append(describe_labels(describer, labels, observed))
             corrections.append(observed)
+            raw = Describer((class_encoder(source.lesson.host, guest),), source.lesson.host, guest)
+            moments.append(PairMoments.of(raw, describe_labels(raw, labels, observed)[SUMS]))
         relevance = tuple(boltzmann_relevance(k.energy_kj_per_mol, thermal) for k in kept)
-        return cls(tuple(described), tuple(corrections), relevance)
+        return cls(tuple(described), tuple(moments), tuple(corrections), relevance)
 
-    def blocks(self, which: range | list[int]) -> tuple[Block, ...]:
-        """Return the joined descriptors of some sources."""
-        every = [self.described[k] for k in which]
-        return tuple(_join(parts) for parts in zip(*every, strict=True))
-
-    def observed(self, which: range | list[int]) -> Observations:
-        """Return the joined corrections of some sources."""
-        parts = [self.corrections[k] for k in which]
-        return Observations(
+    def joined(self, which: Sequence[int]) -> tuple[tuple[Block, ...], Observations]:
+        """Return descriptors and corrections of some sources, no more than the process can take."""
+        each = max(1, MOST_FOR_HEAD // len(self.described))
+        blocks, parts = [], []
+        for k in which:
+            count = len(self.corrections[k].energy)
+            rows = torch.linspace(0, count - 1, min(each, count)).round().long()
+            blocks.append(tuple(block.rows(rows) for block in self.described[k]))
+            parts.append(self.corrections[k].rows(rows))
+        corrections = Observations(
             torch.cat([p.energy for p in parts]),
             torch.cat([_given(p.force) for p in parts]),
             torch.cat([_given(p.torque) for p in parts]),
             torch.cat([p.stretch for p in parts]),
         )
+        return tuple(_join(kind) for kind in zip(*blocks, strict=True)), corrections
 
     def best_kernel(self) -> tuple[Kernel, _Scores]:
         """Return the kernel that predicts sources from the others best.
@@ -317,43 +327,31 @@ class _Taught:
         """
         every = range(len(self.described))
         if len(self.described) < 2:
-            return fit_kernel(self.blocks(every), self.observed(every)), _Scores((), 1.0, 0.0)
+            return fit_kernel(*self.joined(every)).kernel, _Scores((), 1.0, 0.0)
         scored = [(kernel, self.scores(kernel)) for kernel in _short_kernels()]
         return max(scored, key=lambda pair: pair[1].log_density)
 
     def scores(self, kernel: Kernel) -> _Scores:
-        """Predict every source from the others."""
-
-        def predict(held: int) -> tuple[Tensor, Tensor]:
-            rest = [k for k in range(len(self.described)) if k != held]
-            head = fit_head(self.blocks(rest), self.observed(rest), kernel)
-            return head.predict(self.described[held])
-
-        return self._scored(predict, kernel.noise[0])
-
-    def pair_lessons(
-        self, encoders: tuple[Encoder, ...], host: HostArrays, guest: GuestSites
-    ) -> PairLessons:
-        """Return what the sources say of pair potentials."""
-        scale = moment_scale(Describer(encoders, host, guest))
-        sums = [blocks[SUMS] for blocks in self.described]
-        elements = encoders[0].host_elements
-        return PairLessons.build(sums, self.corrections, scale, elements, len(guest.type_names))
+        """Predict every source from the others, or from all but a few where they are many."""
+        count = len(self.described)
+        folds = min(count, MOST_FOLDS)
+        heads = []
+        for fold in range(folds):
+            heads.append(
+                fit_head(*self.joined([k for k in range(count) if k % folds != fold]), kernel)
+            )
+        return self._scored(
+            [heads[k % folds].predict(self.described[k]) for k in range(count)], kernel.noise[0]
+        )
 
     def pair_scores(self, lessons: PairLessons, prior: PairPrior) -> _Scores:
         """Predict every source from the pair potentials of the others."""
+        return self._scored(list(lessons.held_out(prior)), prior.noise[0])
 
-        def predict(held: int) -> tuple[Tensor, Tensor]:
-            rows = self.described[held][SUMS].values[0][:, 0]
-            return lessons.predict(lessons.without(prior, held), rows)
-
-        return self._scored(predict, prior.noise[0])
-
-    def _scored(self, predict: Callable[[int], tuple[Tensor, Tensor]], noise: float) -> _Scores:
+    def _scored(self, predicted: Sequence[tuple[Tensor, Tensor]], noise: float) -> _Scores:
         errors, z_scores, spreads = [], [], []
-        for held in range(len(self.described)):
-            mean, sd = predict(held)
-            error = (self.corrections[held].energy - mean).cpu().numpy()
+        for corrections, (mean, sd) in zip(self.corrections, predicted, strict=True):
+            error = (corrections.energy - mean).cpu().numpy()
             spread = np.hypot(sd.cpu().numpy(), noise)
             errors.append(error)
             z_scores.append(error / spread)

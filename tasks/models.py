@@ -26,6 +26,7 @@ UNIFORM_INSERTIONS = 20_000
 LESSON_INSERTIONS = 2_500
 CHUNK = 6
 TEMPERING = 3.0
+QUICK_STEPS = 150
 
 
 @dataclass(frozen=True)
@@ -87,24 +88,83 @@ def adopt_model(item: AdoptItem) -> str:
 def label_source(item: SourceItem) -> str:
     """Label insertions of a host for a model, in chunks that are written once.
 
-    Insertions are drawn from uniform ones, half with the Boltzmann weight of their baseline
-    energy, half with that at three times the temperature.
+    Insertions are drawn from uniform ones: the first half by their baseline energies, the second
+    by those of a surrogate fitted to the first, since a baseline may not know where the reference
+    binds. Of each, half are drawn with the Boltzmann weight, half with that at three times the
+    temperature.
     """
     fractional, quaternions, baseline = _uniform(item.run_dir, "source")
-    chosen = _draw(item, baseline)
+    places = fractional, quaternions, baseline
+    free = np.flatnonzero(np.isfinite(baseline))
+    if len(free) == 0:
+        name, guest = _names(item.run_dir)
+        raise ModelError(
+            f"{name} has no room for {guest}: none of {UNIFORM_INSERTIONS:,} insertions is free "
+            "of overlap. Leave this host out."
+        )
+    first = _draw(item.run_dir, 1, baseline, free, (item.labels + 1) // 2)
+    _label(item.run_dir, 1, places, first)
+    rest = np.setdiff1d(free, first)
+    if item.labels > len(first) and len(rest):
+        energy = _predicted(item.run_dir, places)
+        second = _draw(item.run_dir, 2, energy, rest, item.labels - len(first))
+        _label(item.run_dir, 2, places, second)
+    return item.run_dir
+
+
+def _label(
+    run_dir: str,
+    round_number: int,
+    places: tuple[np.ndarray, np.ndarray, np.ndarray],
+    chosen: np.ndarray,
+) -> None:
+    """Label chosen insertions, but for chunks that are there already."""
     for number, start in enumerate(range(0, len(chosen), CHUNK)):
-        path = labels_path(item.run_dir, 1, number)
+        path = labels_path(run_dir, round_number, number)
         if path.exists():
             continue
-        rows = chosen[start : start + CHUNK]
-        places = fractional[rows], quaternions[rows]
-        results = reference_level(item.run_dir).interaction_energies(*places, forces=True)
-        columns = placement_columns(*places) | {
-            "label_key": np.array(["" for _ in rows]),
-            "baseline_kj_per_mol": baseline[rows],
+        fractional, quaternions, baseline = (
+            values[chosen[start : start + CHUNK]] for values in places
+        )
+        level = reference_level(run_dir)
+        results = level.interaction_energies(fractional, quaternions, forces=True)
+        columns = placement_columns(fractional, quaternions) | {
+            "label_key": np.array(["" for _ in baseline]),
+            "baseline_kj_per_mol": baseline,
         }
-        write_rows(path, label_rows(item.run_dir, 1, columns, results), LABELS)
-    return item.run_dir
+        write_rows(path, label_rows(run_dir, round_number, columns, results), LABELS)
+
+
+def _names(run_dir: str) -> tuple[str, str]:
+    system = load_context(run_dir).system
+    return system.host.name, system.guest.name
+
+
+def _predicted(run_dir: str, places: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
+    """Return energies of insertions by a quick surrogate of the labels of round one."""
+    from ml.fitting import fit_surrogate
+    from ml.training import pretrain_encoders
+
+    context = load_context(run_dir)
+    host, guest = graph_inputs(context)
+    lowest = np.argsort(places[2], kind="stable")[:LESSON_INSERTIONS]
+    encoders = pretrain_encoders(
+        host,
+        guest,
+        *(values[lowest] for values in places),
+        members=1,
+        seed=context.seed,
+        steps=QUICK_STEPS,
+    )
+    surrogate = fit_surrogate(
+        encoders,
+        host,
+        guest,
+        label_set(run_dir, (1,), context.label_forces),
+        temperature_k=min(context.temperatures_k),
+        seed=context.seed,
+    )
+    return surrogate.predict(*places, exact=True)[0]
 
 
 def _uniform(run_dir: str, purpose: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -121,23 +181,21 @@ def _uniform(run_dir: str, purpose: str) -> tuple[np.ndarray, np.ndarray, np.nda
     return known.fractional, known.quaternions, known.energy_kj_per_mol
 
 
-def _draw(item: SourceItem, baseline: np.ndarray) -> np.ndarray:
+def _draw(
+    run_dir: str, round_number: int, energy: np.ndarray, free: np.ndarray, labels: int
+) -> np.ndarray:
+    """Return which of the free insertions are labelled, given energies of all, kJ/mol."""
     from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
 
-    context = load_context(item.run_dir)
-    free = np.flatnonzero(np.isfinite(baseline))
-    if len(free) == 0:
-        raise ModelError(
-            f"{context.system.host.name} has no room for {context.system.guest.name}: none of "
-            f"{UNIFORM_INSERTIONS:,} insertions is free of overlap. Leave this host out."
-        )
+    context = load_context(run_dir)
     thermal = GAS_CONSTANT_KJ_PER_MOL_K * min(context.temperatures_k)
-    above = (baseline[free] - baseline[free].min()) / thermal
+    above = (energy[free] - energy[free].min()) / thermal
     cold, warm = np.exp(-above), np.exp(-above / TEMPERING)
     share = 0.5 * cold / cold.sum() + 0.5 * warm / warm.sum()
     host, guest = context.system.host, context.system.guest
-    rng = stream(context.seed, host.hash, guest.hash, "source labels")
-    count = min(item.labels, int((share > 0).sum()))
+    purpose = "source labels" if round_number == 1 else f"source labels {round_number}"
+    rng = stream(context.seed, host.hash, guest.hash, purpose)
+    count = min(labels, int((share > 0).sum()))
     return np.sort(rng.choice(free, count, replace=False, p=share))
 
 

@@ -118,6 +118,7 @@ def pretrain(item: PretrainItem) -> str:
         members=MEMBERS,
         seed=context.seed,
         steps=int(np.clip(len(kept) // 5, FEWEST_STEPS, MOST_STEPS)),
+        by_class=prior_path(item.run_dir).exists(),
     )
     save_encoders(encoders, path)
     return str(path)

@@ -8,13 +8,21 @@ import transfer
 def test_labels_to_a_target_are_interpolated_on_logarithmic_errors() -> None:
     assert transfer.labels_to(0.1, [10, 20, 30], [1.0, 0.01, 0.001]) == 15.0
     assert transfer.labels_to(2.0, [10, 20], [1.0, 0.5]) == 10.0
-    assert math.isnan(transfer.labels_to(0.1, [10, 20], [1.0, 0.5]))
+    assert math.isinf(transfer.labels_to(0.1, [10, 20], [1.0, 0.5]))
 
 
 def test_the_table_gives_ratios_and_says_what_was_not_reached() -> None:
-    reached = transfer.Course("A", 0, ((10.0, 30.0),) * 2, ((1.0, 0.01), (0.1, 0.01)), 0.1)
-    missed = transfer.Course("A", 1, ((10.0, 30.0),) * 2, ((1.0, 0.5), (1.0, 0.01)), 0.1)
-    text = transfer.table([reached, missed], runs=True)
+    reached = transfer.Course("A", 0, ((10.0, 30.0),) * 2, ((1.0, 0.01), (0.1, 0.01)))
+    by_model = transfer.Course("A", 1, ((10.0, 30.0),) * 2, ((1.0, 0.5), (1.0, 0.01)))
+    missed = transfer.Course("B", 0, ((10.0, 30.0),) * 2, ((1.0, 0.5), (1.0, 0.5)))
+    text = transfer.table([reached, by_model, missed], (0.1,), runs=True)
     assert "| A | 0 | 20 | 10 | 0.50 |" in text
-    assert "| A | 1 | not reached | 20 | - |" in text
-    assert "| A | median | | | 0.50 |" in text
+    assert "| A | 1 | not reached | 20 | 0.67 |" in text
+    assert "| B | 0 | not reached | not reached | - |" in text
+    assert "| A | median | not reached | 15 | 0.58 |" in text
+    assert "| all | median | not reached | 20 | 0.58 |" in text
+
+
+def test_a_model_that_never_gets_there_counts_as_infinitely_worse() -> None:
+    lost = transfer.Course("A", 0, ((10.0, 30.0),) * 2, ((1.0, 0.01), (1.0, 0.5)))
+    assert lost.ratio(0.1) == math.inf

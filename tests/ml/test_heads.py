@@ -180,13 +180,13 @@ def test_noise_is_found_by_evidence() -> None:
     clean = 6.0 * torch.sin(values[:, 0, 0]) + 3.0 * values[:, 0, 1]
     noisy = clean + torch.as_tensor(rng.normal(scale=0.5, size=150))
     observed = Observations(noisy, None, None, torch.ones(150, dtype=torch.float64))
-    kernel = fit_kernel((Block((values,)),), observed)
+    kernel = fit_kernel((Block((values,)),), observed).kernel
     assert kernel.noise[0] == pytest.approx(0.5, rel=4.0 / math.sqrt(2 * 130))
 
 
 def test_two_labels_get_default_hyperparameters() -> None:
     blocks = random_blocks(2)
-    kernel = fit_kernel(blocks, energies_only(blocks))
+    kernel = fit_kernel(blocks, energies_only(blocks)).kernel
     assert len(kernel.lengths) == 2
 
 
@@ -237,7 +237,7 @@ def test_learned_descriptors_are_left_out_where_forces_contradict_them() -> None
     energy = cross(good, centres, 1.0) @ weights
     ones = torch.ones(24, dtype=torch.float64)
     observed = Observations(energy, -slope[:, :3], -slope[:, 3:], ones)
-    misled = fit_kernel((good, good, wrong), observed)
+    misled = fit_kernel((good, good, wrong), observed).kernel
     assert misled.amplitudes[2] == heads.NEGLIGIBLE_KJ_PER_MOL
-    helped = fit_kernel((wrong, wrong, good), observed)
+    helped = fit_kernel((wrong, wrong, good), observed).kernel
     assert helped.amplitudes[2] > 1.0

@@ -23,7 +23,7 @@ from ml.fields import (
 from ml.fitting import fit_surrogate
 from ml.graphs import GuestSites, HostArrays
 from ml.surrogate import Surrogate
-from ml.training import LabelSet, new_encoder, pretrain_encoders
+from ml.training import LabelSet, kinds_of, new_encoder, pretrain_encoders
 
 LATTICE = np.array([[7.0, 0.0, 0.0], [1.5, 7.5, 0.0], [-1.0, 1.5, 6.5]])
 HOST = HostArrays(
@@ -216,7 +216,7 @@ def test_read_outs_are_reproduced_where_guests_can_be(fast, plain, trial) -> Non
     ).detach()
     values = fields.at(positions)
     radial = len(describer.radial_scale(0))
-    flags = moments[:, :, describer.width - describer.elements : describer.width].flatten(1)
+    flags = moments[:, :, describer.width - describer.kinds : describer.width].flatten(1)
     expected = flags / describer.radial_scale(0)
     found = (values @ fields.read_outs[0])[:, :radial]
     assert float((found - expected).pow(2).sum(dim=1).mean().sqrt()) < 5e-3
@@ -230,7 +230,8 @@ def test_read_outs_are_reproduced_where_guests_can_be(fast, plain, trial) -> Non
 
 
 def test_the_file_is_named_after_what_it_holds() -> None:
-    encoders = tuple(new_encoder(HOST, CO2, EncoderSettings(), 1, seed=s) for s in (0, 1))
+    kinds = kinds_of((HOST,), by_class=False)
+    encoders = tuple(new_encoder(kinds, CO2, EncoderSettings(), 1, seed=s) for s in (0, 1))
     name = fields_file(Describer(encoders, HOST, CO2))
     assert name == fields_file(Describer(encoders, HOST, CO2))
     assert name != fields_file(Describer(encoders[::-1], HOST, CO2))

@@ -8,14 +8,11 @@ import pytest
 import torch
 
 from data.errors import ModelError
-from ml.descriptors import Block
 from ml.encoder import Encoder, EncoderSettings
 from ml.fields import build_fields
 from ml.fitting import above_prior, fit_surrogate
 from ml.graphs import GuestSites, HostArrays, host_images
-from ml.linear_system import Observations
 from ml.many_hosts import Lesson, train_encoders
-from ml.pair_prior import PairLessons
 from ml.surrogate import Surrogate
 from ml.training import LabelSet, pretrain_encoders
 from ml.transfer import Source, SourceModel, train_source_model
@@ -218,31 +215,14 @@ def test_pair_potentials_of_an_element_that_no_source_has_are_learned_from_label
     assert rms(unknown, test) < 2.0 * rms(fitted, test) + 0.5
 
 
-def test_wrong_pair_potentials_are_left_out(model, target) -> None:
+def test_wrong_pair_potentials_do_no_harm(model, target) -> None:
+    """They are left out, or their spread is widened until labels overrule them."""
     shifted = replace(model.pairs, mean=-3.0 * model.pairs.mean, own=0.01 * model.pairs.own)
-    own = insertions(target, 40, 6)
-    options = {"temperature_k": TEMPERATURE_K, "seed": 1, "pairs": shifted}
-    fitted = fit_surrogate(own_encoders(target), target, GUEST, own, **options)
-    assert fitted.head is not None
-    assert fitted.head.pairs is None
-
-
-def test_the_deviations_of_hosts_are_found() -> None:
-    """Forty hosts whose one coefficient scatters by 2 around 5, seen with little noise."""
-    rng = np.random.default_rng(3)
-    sums, observed = [], []
-    for _ in range(40):
-        values = torch.as_tensor(rng.normal(size=(12, 1, 1)))
-        energy = values[:, 0, 0] * rng.normal(5.0, 2.0) + 0.1 * torch.as_tensor(rng.normal(size=12))
-        blank = torch.full((12, 3), float("nan"), dtype=torch.float64)
-        sums.append(Block((values,), (torch.zeros(12, 1, 6, 1, dtype=torch.float64),)))
-        observed.append(Observations(energy, blank, blank, torch.ones(12, dtype=torch.float64)))
-    scale = torch.ones(1, dtype=torch.float64)
-    found = PairLessons.build(sums, observed, scale, (8,), 1).fit()
-    assert float(found.mean[0]) == pytest.approx(5.0, abs=1.0)
-    assert float(found.own[0, 0]) == pytest.approx(2.0, rel=0.35)
-    assert found.noise[0] == pytest.approx(0.1, rel=0.2)
-    assert float(found.covariance[0, 0]) == pytest.approx(2.0**2 / 40, rel=0.7)
+    own, test = insertions(target, 40, 6), insertions(target, 200, 7)
+    options = {"temperature_k": TEMPERATURE_K, "seed": 1}
+    without = fit_surrogate(own_encoders(target), target, GUEST, own, **options)
+    fitted = fit_surrogate(own_encoders(target), target, GUEST, own, pairs=shifted, **options)
+    assert rms(fitted, test) < 1.2 * rms(without, test) + 0.05
 
 
 def _encoders_of(host: HostArrays) -> tuple[Encoder, ...]:
@@ -320,5 +300,5 @@ def test_encoders_over_hosts_know_all_elements() -> None:
     encoders = train_encoders(
         lessons, GUEST, members=2, seed=1, steps=5, batch=16, settings=settings
     )
-    assert [e.host_elements for e in encoders] == [(6, 8, 30)] * 2
+    assert [e.host_kinds for e in encoders] == [(6, 8, 30)] * 2
     assert not torch.equal(encoders[0].readout.weight, encoders[1].readout.weight)
