@@ -105,9 +105,10 @@ def label_source(item: SourceItem) -> str:
     first = _draw(item.run_dir, 1, baseline, free, (item.labels + 1) // 2)
     _label(item.run_dir, 1, places, first)
     rest = np.setdiff1d(free, first)
-    if item.labels > len(first) and len(rest):
+    wanted = min(item.labels - len(first), len(rest))
+    if not all(labels_path(item.run_dir, 2, k).exists() for k in range(-(-wanted // CHUNK))):
         energy = _predicted(item.run_dir, places)
-        second = _draw(item.run_dir, 2, energy, rest, item.labels - len(first))
+        second = _draw(item.run_dir, 2, energy, rest, wanted)
         _label(item.run_dir, 2, places, second)
     return item.run_dir
 

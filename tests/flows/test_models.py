@@ -26,6 +26,9 @@ FORCE_FIELD = Path(__file__).parent / "inputs" / "attractive.yaml"
 REFERENCE = f"forcefield:{FORCE_FIELD}"
 
 
+PLACE = ("frac_x", "frac_y", "frac_z")
+
+
 def quiet(_: str) -> None:
     """Say nothing."""
 
@@ -72,6 +75,22 @@ def wrong(sources: list[Path], registry: Path) -> Card:
     for path, rows in kept.items():
         write_rows(path, rows, LABELS)
     return card
+
+
+def test_half_of_the_labels_lie_where_a_first_surrogate_says(sources: list[Path]) -> None:
+    """The guest binds elsewhere than the baseline thinks: later labels go deeper."""
+    by_round: dict[str, list[float]] = {}
+    places = set()
+    for path in sorted((sources[0] / "labels").glob("*.parquet")):
+        for row in read_rows(path):
+            by_round.setdefault(path.name[:8], []).append(row["energy_kj_per_mol"])
+            places.add(tuple(row[name] for name in PLACE))
+    assert {name: len(energies) for name, energies in by_round.items()} == {
+        "round-01": 15,
+        "round-02": 15,
+    }
+    assert len(places) == 30
+    assert np.mean(by_round["round-02"]) < np.mean(by_round["round-01"])
 
 
 def small(out: Path, **changes: object) -> HenrySettings:
