@@ -179,9 +179,9 @@ def test_the_command_line_lists_shows_and_evaluates(model: Card, sources: list[P
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_wrong_model_leaves_answers_unbiased(wrong: Card, tmp_path: Path) -> None:
-    seeds = 20
+    seeds = 40
     options = {"reference": "classical", "force_field": str(FORCE_FIELD), "insertions": 1_000_000}
     truth = done(small(tmp_path / "truth", **options))["henry_mol_per_kg_pa"]
     results = [done(small(tmp_path / f"{k}", model=wrong.name, seed=k)) for k in range(seeds)]
@@ -189,4 +189,4 @@ def test_a_wrong_model_leaves_answers_unbiased(wrong: Card, tmp_path: Path) -> N
     error = answers.std(ddof=1) / np.sqrt(seeds)
     covered = sum(r["henry_ci95"][0] <= truth <= r["henry_ci95"][1] for r in results)
     assert abs(answers.mean() - truth) < 3.0 * error, (answers, truth)
-    assert covered >= 16
+    assert covered >= 32
