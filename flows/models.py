@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,7 +165,7 @@ def _save_labels(path: Path, sources: Sequence[Source]) -> None:
 
     arrays: dict[str, np.ndarray] = {}
     for number, source in enumerate(sources):
-        content = {**source.lesson.host.__dict__, **source.labels.__dict__}
+        content = asdict(source.lesson.host) | asdict(source.labels)
         known = {k: v for k, v in content.items() if v is not None}
         arrays |= {f"{number:03d}_{key}": np.asarray(value) for key, value in known.items()}
 

@@ -330,8 +330,8 @@ class PairLessons:
     def _some(self) -> PairLessons:
         """Return the lessons of evenly chosen sources, no more than there is time to tune on."""
         count = len(self.sources)
-        chosen = sorted({int(k * count / min(count, MOST_TO_TUNE)) for k in range(MOST_TO_TUNE)})
-        chosen = [k for k in chosen if k < count]
+        most = min(count, MOST_TO_TUNE)
+        chosen = [k * count // most for k in range(most)]
         sources = tuple(self.sources[k] for k in chosen)
         parts = sorted({part for source in sources for part in _parts(source.kinds)})
         width, cells = len(self.parts), self.unit[0].numel()
