@@ -2,12 +2,13 @@
 
     python benchmarks/transfer.py                     # surrogates alone, on labelled insertions
     python benchmarks/transfer.py --runs              # whole runs to 5 %, which takes longer
-    python benchmarks/transfer.py --held-out CALF-20 --sources CALF20-b --pick 0 --seeds 0 1 2
+    python benchmarks/transfer.py --held-out --pick-held-out 8 --labels 120 --name random
+    python benchmarks/transfer.py --held-out CALF-20 --sources CALF20-b --pick 0 --name relative
 
 A model is trained on reference labels in the sources, a held-out host left out where it is one of
 them, and put into a registry of the benchmark's own. Sources are picked at random from CoRE MOF
-2019 (``pip install --no-deps CoRE-MOF==2019.1``): small cells, at most four of each metal, none of
-the composition of a host held out; or named. Then
+2019 (``pip install --no-deps CoRE-MOF==2019.1``): small cells, at most four of each metal, no
+composition twice, none of the composition of a host held out; or named. Then
 
 - surrogates: insertions of the held-out host are labelled, half where the baseline and half where
   a first surrogate says that the guest sits; 40 % of them are kept for the test. Surrogates are
@@ -103,8 +104,8 @@ def main() -> int:
     print("\n".join(as_lines(machine)) + "\n", flush=True)
     courses: list[Course] = []
     notes: list[str] = []
-    sources = _sources(arguments)
-    for host in arguments.held_out:
+    sources, held_out = _hosts(arguments)
+    for host in held_out:
         name = _model(host, sources, arguments)
         if (note := _provenance(name)) not in notes:
             notes.append(note)
@@ -115,7 +116,7 @@ def main() -> int:
             print(_row(courses[-1], _targets(arguments)), flush=True)
     text = "\n\n".join([*notes, table(courses, _targets(arguments), runs=arguments.runs)])
     print("\n" + text)
-    stem = arguments.out / ("runs" if arguments.runs else "surrogates")
+    stem = arguments.out / (arguments.name or ("runs" if arguments.runs else "surrogates"))
     store(courses, _targets(arguments), text, machine, stem)
     return 0
 
@@ -137,17 +138,20 @@ def _targets(arguments: argparse.Namespace) -> tuple[float, ...]:
     return (TARGET_ERROR,) if arguments.runs else TARGETS_RMS_KJ_PER_MOL
 
 
-def _sources(arguments: argparse.Namespace) -> list[str]:
-    """Return the hosts to learn from."""
+def _hosts(arguments: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """Return the hosts to learn from and those held out."""
     from common.diverse import composition, pick
 
     from chem.hosts import load_host
 
-    if arguments.pick == 0:
-        return list(arguments.sources)
-    held = [composition(load_host(h, charges="none").elements) for h in arguments.held_out]
-    picked = pick(COLLECTION, arguments.pick, 0, held)
-    return [*arguments.sources, *(str(path) for path in picked)]
+    count = arguments.pick + arguments.pick_held_out
+    if count == 0:
+        return arguments.sources, arguments.held_out
+    names = sorted({*HELD_OUT, *arguments.held_out})
+    known = [composition(load_host(name, charges="none").elements) for name in names]
+    picked = [str(path) for path in pick(COLLECTION, count, 0, known)]
+    sources = [*arguments.sources, *picked[: arguments.pick]]
+    return sources, [*arguments.held_out, *picked[arguments.pick :]]
 
 
 def _model(host: str, sources: Sequence[str], arguments: argparse.Namespace) -> str:
@@ -207,7 +211,7 @@ def _surrogate_course(host: str, name: str, seed: int, arguments: argparse.Names
     labels = (0.0, *(float(row["own_labels"]) for row in rows))
     without = (found["baseline_rms_kj_per_mol"], *(row["without"] for row in rows))
     with_model = (found["model_rms_kj_per_mol"], *(row["with"] for row in rows))
-    return Course(host, seed, (labels, labels), (without, with_model))
+    return Course(Path(host).stem, seed, (labels, labels), (without, with_model))
 
 
 def _run_course(host: str, name: str, seed: int, arguments: argparse.Namespace) -> Course:
@@ -217,7 +221,7 @@ def _run_course(host: str, name: str, seed: int, arguments: argparse.Namespace) 
         rounds = _rounds(host, model, seed, arguments)
         labels.append(tuple(float(row["labels_total"]) for row in rounds))
         errors.append(tuple(float(row["relative_standard_error"]) for row in rounds))
-    return Course(host, seed, (labels[0], labels[1]), (errors[0], errors[1]))
+    return Course(Path(host).stem, seed, (labels[0], labels[1]), (errors[0], errors[1]))
 
 
 def _rounds(
@@ -346,13 +350,17 @@ def draw(courses: Sequence[Course], targets: Sequence[float], path: Path) -> Non
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--held-out", nargs="+", default=list(HELD_OUT))
+    parser.add_argument("--held-out", nargs="*", default=list(HELD_OUT), help="hosts or CIF files")
+    parser.add_argument(
+        "--pick-held-out", type=int, default=0, help="held out: so many more of the same draw"
+    )
     parser.add_argument("--sources", nargs="*", default=[], help="bundled hosts or CIF files")
     parser.add_argument("--pick", type=int, default=40, help="sources picked from CoRE MOF")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--source-labels", type=int, default=60, help="labels of each source")
     parser.add_argument("--labels", type=int, default=200, help="labels of a host held out")
     parser.add_argument("--runs", action="store_true", help="whole runs, not surrogates alone")
+    parser.add_argument("--name", help="of the stored files; default: surrogates, or runs")
     parser.add_argument("--guest", default="CO2")
     parser.add_argument("--reference", default="mace-dac")
     parser.add_argument("--charges", default="eeq", help="the same for all hosts")
