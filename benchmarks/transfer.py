@@ -231,7 +231,7 @@ def _rounds(
     from flows.launch import launch
     from flows.settings import make_settings
 
-    out = arguments.folder / f"run-{host}-{seed}-{model or 'none'}-{arguments.max_labels}"
+    out = arguments.folder / f"run-{Path(host).stem}-{seed}-{model or 'none'}-{arguments.max_labels}"
     settings = make_settings(
         host=host,
         model=model,
