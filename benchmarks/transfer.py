@@ -231,7 +231,8 @@ def _rounds(
     from flows.launch import launch
     from flows.settings import make_settings
 
-    out = arguments.folder / f"run-{Path(host).stem}-{seed}-{model or 'none'}-{arguments.max_labels}"
+    parts = ("run", Path(host).stem, seed, model or "none", arguments.max_labels)
+    out = arguments.folder / "-".join(str(part) for part in parts)
     settings = make_settings(
         host=host,
         model=model,
