@@ -170,7 +170,9 @@ class SourceModel:
             pairs = None if known is None else PairPrior.from_content(known)
             return cls(encoders, head, Limits(**spec["limits"]), pairs, spec["pairs_first"])
         except Exception as error:  # torch raises half a dozen kinds on damaged files
-            raise ModelError(f"{path} cannot be read as a model: {error}. Train it again.") from error
+            raise ModelError(
+                f"{path} cannot be read as a model: {error}. Train it again."
+            ) from error
 
 
 def _write(path: Path, content: bytes) -> None:
