@@ -140,15 +140,16 @@ def _targets(arguments: argparse.Namespace) -> tuple[float, ...]:
 
 def _hosts(arguments: argparse.Namespace) -> tuple[list[str], list[str]]:
     """Return the hosts to learn from and those held out."""
-    from common.diverse import composition, pick
+    from common.diverse import pick
 
+    from chem.host_import.duplicates import reduced_formula
     from chem.hosts import load_host
 
     count = arguments.pick + arguments.pick_held_out
     if count == 0:
         return arguments.sources, arguments.held_out
     names = sorted({*HELD_OUT, *arguments.held_out})
-    known = [composition(load_host(name, charges="none").elements) for name in names]
+    known = [reduced_formula(load_host(name, charges="none").elements) for name in names]
     picked = [str(path) for path in pick(COLLECTION, count, 0, known)]
     sources = [*arguments.sources, *picked[: arguments.pick]]
     return sources, [*arguments.held_out, *picked[arguments.pick :]]

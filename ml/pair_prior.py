@@ -150,10 +150,15 @@ def _columns(cells: int, width: int, places: Tensor) -> Tensor:
     return (torch.arange(cells).unsqueeze(1) * width + places).flatten()
 
 
+def _levels(cells: int, parts: Sequence[int]) -> Tensor:
+    """Return where the spread of each of (t * k * c,) coefficients lies among (2 * t * k,)."""
+    level = torch.tensor([int(part >= FIRST_CLASS) for part in parts], dtype=torch.long)
+    return _columns(cells, 1, cells * level)
+
+
 def _spread(spreads: Tensor, parts: Sequence[int]) -> Tensor:
     """Return the (t * k * c,) standard deviations of parts from those of (2, t, k) levels."""
-    level = torch.tensor([int(part >= FIRST_CLASS) for part in parts], dtype=torch.long)
-    return spreads.reshape(LEVELS, -1)[level].T.flatten()
+    return spreads.flatten()[_levels(spreads.numel() // LEVELS, parts)]
 
 
 @dataclass(frozen=True)
@@ -379,6 +384,5 @@ def _equations(
     slopes = source.slopes / unit.unsqueeze(1) @ _membership(source.kinds, parts)
     normal = normal_equations(_rows(source, unit, parts), slopes.flatten(2), observed)
     places = torch.tensor([list(every).index(part) for part in parts])
-    level = torch.tensor([int(part >= FIRST_CLASS) for part in parts])
-    levels = (torch.arange(len(unit)).unsqueeze(1) + len(unit) * level).flatten()
-    return _Equations(_columns(len(unit), len(every), places), levels, normal)
+    cells = len(unit)
+    return _Equations(_columns(cells, len(every), places), _levels(cells, parts), normal)

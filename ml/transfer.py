@@ -337,11 +337,8 @@ class _Taught:
         """Predict every source from the others, or from all but a few where they are many."""
         count = len(self.described)
         folds = min(count, MOST_FOLDS)
-        heads = []
-        for fold in range(folds):
-            heads.append(
-                fit_head(*self.joined([k for k in range(count) if k % folds != fold]), kernel)
-            )
+        others = [[k for k in range(count) if k % folds != fold] for fold in range(folds)]
+        heads = [fit_head(*self.joined(which), kernel) for which in others]
         return self._scored(
             [heads[k % folds].predict(self.described[k]) for k in range(count)], kernel.noise[0]
         )

@@ -97,10 +97,10 @@ def label_source(item: SourceItem) -> str:
     places = fractional, quaternions, baseline
     free = np.flatnonzero(np.isfinite(baseline))
     if len(free) == 0:
-        name, guest = _names(item.run_dir)
+        system = load_context(item.run_dir).system
         raise ModelError(
-            f"{name} has no room for {guest}: none of {UNIFORM_INSERTIONS:,} insertions is free "
-            "of overlap. Leave this host out."
+            f"{system.host.name} has no room for {system.guest.name}: none of "
+            f"{UNIFORM_INSERTIONS:,} insertions is free of overlap. Leave this host out."
         )
     first = _draw(item.run_dir, 1, baseline, free, (item.labels + 1) // 2)
     _label(item.run_dir, 1, places, first)
@@ -134,11 +134,6 @@ def _label(
             "baseline_kj_per_mol": baseline,
         }
         write_rows(path, label_rows(run_dir, round_number, columns, results), LABELS)
-
-
-def _names(run_dir: str) -> tuple[str, str]:
-    system = load_context(run_dir).system
-    return system.host.name, system.guest.name
 
 
 def _predicted(run_dir: str, places: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
