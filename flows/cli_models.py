@@ -72,7 +72,12 @@ def train(
     sources: Annotated[Path, typer.Option(help="folder for the labels of --hosts")] = Path(
         "runs/sources"
     ),
-    members: Annotated[int, typer.Option(help="encoders of the ensemble", min=1, max=16)] = 2,
+    members: Annotated[
+        int | None,
+        typer.Option(
+            help="networks; by default 5, or 2 where atoms are not described", min=1, max=16
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="random seed", min=0)] = 0,
 ) -> None:
     """Train a model on finished runs, on hosts labelled now, or both."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chem.references.atom_features import SOURCE as ATOM_FEATURES
 from data.errors import ModelError, SettingsError
 from flows.prepare import VERSIONED, installed, prepare
 from flows.settings import make_settings
@@ -20,7 +21,8 @@ from tasks.training import graph_inputs
 
 if TYPE_CHECKING:
     from ml.registry import Card, SourceHost
-    from ml.transfer import HeldOut, Source, SourceModel
+    from ml.source_scores import HeldOut
+    from ml.transfer import Source, SourceModel
     from tasks.context import RunContext
 
 Say = Callable[[str], None]
@@ -55,14 +57,16 @@ def label_hosts(
     return folders
 
 
-def train(name: str, folders: Sequence[Path], *, seed: int, members: int, say: Say) -> Card:
+def train(
+    name: str, folders: Sequence[Path], *, seed: int, members: int | None = None, say: Say
+) -> Card:
     """Train a model on the labels of folders and put it into the registry.
 
     Args:
         name: what it is to be called.
         folders: finished runs, or what ``label_hosts`` returned.
         seed: seed of the training.
-        members: encoders of its ensemble.
+        members: networks of its ensemble; chosen by their kind when omitted.
         say: told how far it is.
 
     Raises:
@@ -86,11 +90,20 @@ def train(name: str, folders: Sequence[Path], *, seed: int, members: int, say: S
     _save_labels(folder / LABELS, sources)
     settings = {
         "seed": seed,
-        "members": members,
-        "kernel_lengths": list(model.head.kernel.lengths),
-        "first_round": "pair potentials" if model.pairs_first else "descriptors",
+        "members": len(model.encoders),
+        "first_round": _first_voice(model),
     }
+    if model.pairs_are_departures:
+        settings["atom_features"] = ATOM_FEATURES
+    else:
+        settings["kernel_lengths"] = list(model.head.kernel.lengths)
     return publish(_card(name, folders, contexts, held_out, settings, model), folder)
+
+
+def _first_voice(model: SourceModel) -> str:
+    if model.pairs_are_departures:
+        return "committee"
+    return "pair potentials" if model.pairs_first else "descriptors"
 
 
 def _refuse_mixture(folders: Sequence[Path], contexts: Sequence[RunContext]) -> None:
@@ -100,7 +113,7 @@ def _refuse_mixture(folders: Sequence[Path], contexts: Sequence[RunContext]) -> 
         if context.reference == "classical":
             raise ModelError(f"{folder} is a classical run: it has no reference labels to learn.")
     seen = {
-        "references": [level_key(str(f)) for f in folders],
+        "references": _levels(folders, contexts),
         "guests": [c.system.guest.hash for c in contexts],
         "force fields": [c.system.pairs.force_field for c in contexts],
     }
@@ -115,6 +128,15 @@ def _refuse_mixture(folders: Sequence[Path], contexts: Sequence[RunContext]) -> 
     if len(set(hashes)) < len(hashes):
         twice = contexts[next(k for k, h in enumerate(hashes) if h in hashes[:k])]
         raise ModelError(f"Host {twice.system.host.name} is given twice. Leave one folder out.")
+
+
+def _levels(folders: Sequence[Path], contexts: Sequence[RunContext]) -> list[str]:
+    """Return the level keys of folders; those of one reference are looked up once."""
+    known: dict[str, str] = {}
+    for folder, context in zip(folders, contexts, strict=True):
+        if context.reference not in known:
+            known[context.reference] = level_key(str(folder))
+    return [known[context.reference] for context in contexts]
 
 
 def _card(
@@ -237,9 +259,10 @@ def _figures(model: SourceModel, source: Source, context: RunContext, seed: int)
         place = test.fractional, test.quaternions, test.baseline_kj_per_mol
         return error(surrogate.predict(*place, exact=True)[0])
 
-    host, guest = graph_inputs(context)
-    known = model.for_host(host, guest)
+    _, guest = graph_inputs(context)
     lesson = source.lesson
+    host = lesson.host
+    known = model.for_host(host, guest)
     place = lesson.fractional, lesson.quaternions, lesson.baseline_kj_per_mol
     encoders, by_class = (
         pretrain_encoders(host, guest, *place, members=2, seed=seed, steps=300, by_class=classes)
@@ -258,6 +281,7 @@ def _figures(model: SourceModel, source: Source, context: RunContext, seed: int)
             seed=seed,
             prior=known,
             pairs=model.pairs,
+            departures=model.pairs_are_departures,
         )
         rows.append({"own_labels": own, "without": of(without), "with": of(informed)})
     return {

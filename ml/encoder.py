@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ml.graphs import HOST_CUTOFF_ANGSTROM, HostArrays, RadialBasis, SiteNeighbours, host_edges
 
 MAX_ATOMIC_NUMBER = 118
+SMALLEST_SPREAD = 1e-3
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class EncoderSettings:
         descriptors: length of a site descriptor.
         site_basis: radial basis between sites and host atoms.
         host_basis: radial basis among host atoms.
+        features: length of the given features of host atoms that are embedded in place of the
+            graph; 0 for the graph.
     """
 
     channels: int = 12
@@ -38,6 +41,7 @@ class EncoderSettings:
     descriptors: int = 24
     site_basis: RadialBasis = RadialBasis()
     host_basis: RadialBasis = RadialBasis(HOST_CUTOFF_ANGSTROM, 0.8, 12)
+    features: int = 0
 
 
 class HostEmbedding(nn.Module):
@@ -68,6 +72,40 @@ class HostEmbedding(nn.Module):
             state = state + update(torch.cat([state, gathered], dim=1))
         embedding: Tensor = self.out(state)
         return embedding
+
+    @torch.no_grad()
+    def settle_unknown(self, known: tuple[int, ...]) -> None:
+        """Give all but the known elements their mean embedding, not a random one."""
+        weight = self.elements.weight
+        unknown = torch.ones(len(weight), dtype=torch.bool)
+        unknown[torch.tensor(known)] = False
+        weight[unknown] = weight[torch.tensor(known)].mean(dim=0)
+
+
+class FeatureEmbedding(nn.Module):
+    """Embeds every host atom from given features of its surroundings."""
+
+    def __init__(self, settings: EncoderSettings, width: int = 48) -> None:
+        """Create the layers."""
+        super().__init__()
+        self.mean: Tensor
+        self.spread: Tensor
+        self.register_buffer("mean", torch.zeros(settings.features))
+        self.register_buffer("spread", torch.ones(settings.features))
+        self.layers = nn.Sequential(
+            nn.Linear(settings.features, width), nn.SiLU(), nn.Linear(width, settings.channels)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return (n, channels) embeddings of (n, features)."""
+        embedding: Tensor = self.layers((features - self.mean) / self.spread)
+        return embedding
+
+    @torch.no_grad()
+    def set_scales(self, features: Tensor) -> None:
+        """Fix what (n, features) are centred on and divided by."""
+        self.mean.copy_(features.mean(dim=0))
+        self.spread.copy_(features.std(dim=0, correction=0) + SMALLEST_SPREAD)
 
 
 class SiteNetwork(nn.Module):
@@ -141,7 +179,9 @@ class Encoder(nn.Module):
         self.types = types
         self.host_kinds = kinds
         self.settings = settings
-        self.host = HostEmbedding(settings)
+        self.host: HostEmbedding | FeatureEmbedding = (
+            FeatureEmbedding(settings) if settings.features else HostEmbedding(settings)
+        )
         self.inputs = settings.site_basis.count * (settings.channels + len(kinds))
         self.sites = SiteNetwork(self.inputs, len(types), settings)
         self.readout = nn.Linear(settings.descriptors, targets, bias=False)
@@ -155,6 +195,10 @@ class Encoder(nn.Module):
 
     def host_channels(self, host: HostArrays) -> Tensor:
         """Return (n, channels + kinds): learned embedding beside flags of the kinds."""
+        if self.settings.features:
+            features = torch.as_tensor(host.known_features).to(self.readout.weight)
+            flags = kind_flags(host, self.host_kinds).to(self.readout.weight)
+            return torch.cat([self.host(features), flags], dim=1)
         numbers = torch.as_tensor(np.asarray(host.atomic_numbers, dtype=np.int64))
         numbers = numbers.to(self.readout.weight.device)
         receivers, senders, distances = host_edges(host, self.settings.host_basis.cutoff_angstrom)
@@ -195,6 +239,7 @@ class Encoder(nn.Module):
             "sizes": [s.channels, s.hidden, s.descriptors],
             "site_basis": list(_basis_numbers(s.site_basis)),
             "host_basis": list(_basis_numbers(s.host_basis)),
+            "features": s.features,
         }
 
 
@@ -207,6 +252,7 @@ def encoder_from_specification(spec: dict[str, Any]) -> Encoder:
         descriptors=descriptors,
         site_basis=RadialBasis(*spec["site_basis"]),
         host_basis=RadialBasis(*spec["host_basis"]),
+        features=spec.get("features", 0),
     )
     return Encoder(tuple(spec["types"]), tuple(spec["elements"]), settings, spec["targets"])
 

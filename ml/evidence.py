@@ -61,6 +61,7 @@ def fit_kernel(
     *,
     steps: int = 40,
     pairs: PairTerm | None = None,
+    rest_kj_per_mol: float | None = None,
 ) -> Fit:
     """Return the hyperparameters of highest (penalised) evidence.
 
@@ -73,20 +74,30 @@ def fit_kernel(
         observed: corrections of the labels.
         steps: most iterations of the optimiser per start.
         pairs: pair potentials known beforehand, or None.
+        rest_kj_per_mol: what kernels are expected to be left with, beside what is known
+            beforehand; None where nothing is known, or pair potentials say it.
     """
     if pairs is not None:
         observed = pairs.above(blocks, observed)
+        rest_kj_per_mol = pairs.rest_kj_per_mol
+    usual = AMPLITUDE_PRIOR
+    if rest_kj_per_mol is not None:
+        usual = math.log(rest_kj_per_mol), REST_WIDTH
     if len(observed.energy) < 3:
         count = len(blocks)
         kernel = Kernel((10.0 / math.sqrt(count),) * count, (2.0,) * count, (0.5, 3.0, 3.0))
         return Fit(kernel, -math.inf, pairs)
-    value, kernel, factor = _fit_energies(*_subset(blocks, observed), pairs, steps=steps)
+    value, kernel, factor = _fit_energies(*_subset(blocks, observed), pairs, usual, steps=steps)
     if observed.force is not None or observed.torque is not None:
-        value, kernel, factor = _refine_noise(blocks, observed, kernel, pairs, factor, steps=steps)
+        value, kernel, factor = _refine_noise(
+            blocks, observed, kernel, pairs, usual, factor, steps=steps
+        )
         if len(blocks) >= WITH_LEARNED:
-            _, plain, other = _fit_energies(*_subset(blocks[:-1], observed), pairs, steps=steps)
+            _, plain, other = _fit_energies(
+                *_subset(blocks[:-1], observed), pairs, usual, steps=steps
+            )
             plain_value, plain, other = _refine_noise(
-                blocks[:-1], observed, plain, pairs, other, steps=steps
+                blocks[:-1], observed, plain, pairs, usual, other, steps=steps
             )
             if plain_value < value:
                 kernel = _without_last(plain, kernel.lengths[-1])
@@ -112,13 +123,18 @@ def _subset(
 
 
 def _fit_energies(
-    blocks: tuple[Block, ...], observed: Observations, pairs: PairTerm | None, *, steps: int
+    blocks: tuple[Block, ...],
+    observed: Observations,
+    pairs: PairTerm | None,
+    usual: tuple[float, float],
+    *,
+    steps: int,
 ) -> tuple[float, Kernel, float]:
     """Return the negative penalised evidence of energies, the kernel and the pairs' factor."""
     count = len(blocks)
     known = None if pairs is None else pairs.features(blocks)
     fixed = torch.zeros((), dtype=torch.float64) if known is None else known @ known.T
-    usual, wider = _amplitude_prior(pairs), [] if pairs is None else [0.0]
+    wider = [] if pairs is None else [0.0]
     best: tuple[float, Tensor] | None = None
     for start in STARTS:
         amplitude = usual[0] + math.log(START_AMPLITUDE / math.sqrt(count))
@@ -166,6 +182,7 @@ def _refine_noise(
     observed: Observations,
     kernel: Kernel,
     pairs: PairTerm | None,
+    usual: tuple[float, float],
     factor: float,
     *,
     steps: int,
@@ -173,7 +190,7 @@ def _refine_noise(
     """Return the negative penalised evidence of all observations, refined kernel and factor."""
     centres = select_centres(blocks, kernel)
     system = LinearSystem.build(blocks, observed, centres, kernel.lengths, pairs)
-    count, usual = len(blocks), _amplitude_prior(pairs)
+    count = len(blocks)
     start = (max(kernel.noise[0], 0.2), *kernel.noise[1:])
     wider = [] if pairs is None else [factor]
     initial = torch.log(torch.tensor([*kernel.amplitudes, *start, *wider], dtype=torch.float64))
@@ -196,16 +213,6 @@ def _refine_noise(
     first, second, third = torch.hypot(torch.exp(theta[count : count + KINDS]), least).tolist()
     refined = Kernel(tuple(numbers[:count]), kernel.lengths, (first, second, third))
     return value, refined, math.prod(numbers[count + KINDS :])
-
-
-def _amplitude_prior(pairs: PairTerm | None) -> tuple[float, float]:
-    """Return centre and width of the log-normal prior of amplitudes.
-
-    Beside pair potentials, kernels have what is no sum over pairs left to explain.
-    """
-    if pairs is None:
-        return AMPLITUDE_PRIOR
-    return math.log(pairs.rest_kj_per_mol), REST_WIDTH
 
 
 def _penalty(values: Tensor, prior: tuple[float, float]) -> Tensor:

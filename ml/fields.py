@@ -110,6 +110,8 @@ def fields_file(describer: Describer) -> str:
     host = describer.host
     parts += [np.asarray(host.lattice_angstrom), np.asarray(host.positions_angstrom)]
     parts.append(np.asarray(host.atomic_numbers))
+    if any(encoder.settings.features for encoder in describer.encoders):
+        parts.append(np.asarray(host.known_features))
     for encoder in describer.encoders:
         parts.append(json.dumps(encoder.specification()))
         parts += [value.cpu().numpy() for value in encoder.state_dict().values()]

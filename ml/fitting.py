@@ -47,6 +47,7 @@ def fit_surrogate(
     device: str = "cpu",
     prior: Surrogate | None = None,
     pairs: PairPrior | None = None,
+    departures: bool = False,
 ) -> Surrogate:
     """Fit a surrogate to labels.
 
@@ -68,6 +69,8 @@ def fit_surrogate(
         prior: what labels in other hosts taught, as a prior mean.
         pairs: what pair potentials of other hosts have in common. Of neither, the one and the
             other, that is used under which the labels are most probable.
+        departures: whether pair potentials tell how hosts depart from the prior mean, so that
+            they go with it.
 
     Returns:
         The surrogate.
@@ -88,15 +91,21 @@ def fit_surrogate(
     ways = [_Way(observed, fit_kernel(blocks, observed))]
     if prior is not None:
         above = observations(above_prior(prior, kept), thermal, device)
-        ways.append(_Way(above, fit_kernel(blocks, above), prior))
-    if pairs is not None:
+        rest = prior.limits.calibration * prior.limits.noise_kj_per_mol
+        ways.append(_Way(above, fit_kernel(blocks, above, rest_kj_per_mol=rest), prior))
+        if pairs is not None and departures:
+            known = pairs.term(describer)
+            ways.append(_Way(above, fit_kernel(blocks, above, pairs=known), prior))
+    if pairs is not None and not departures:
         ways.append(_Way(observed, fit_kernel(blocks, observed, pairs=pairs.term(describer))))
     best = max(ways, key=lambda way: way.fit.log_evidence)
     kernel, term = best.fit.kernel, best.fit.pairs
     spread = _cross_validate(blocks, best.observed, kernel, relevance, term)
     limits = Limits(
         skip_above_kj_per_mol=_skip_above(kept, thermal),
-        lowest_kj_per_mol=_lowest(kept, thermal, informed=term is not None),
+        lowest_kj_per_mol=_lowest(
+            kept, thermal, informed=term is not None or best.prior is not None
+        ),
         prior_sd_kj_per_mol=prior_sd_kj_per_mol,
         noise_kj_per_mol=kernel.noise[0],
         calibration=calibration * spread,

@@ -31,11 +31,21 @@ class HostArrays:
         lattice_angstrom: (3, 3) cell vectors as rows.
         positions_angstrom: (n, 3) Cartesian positions.
         atomic_numbers: (n,) atomic numbers.
+        features: (n, d) numbers that describe every atom's surroundings alike in all hosts, or
+            None.
     """
 
     lattice_angstrom: np.ndarray
     positions_angstrom: np.ndarray
     atomic_numbers: np.ndarray
+    features: np.ndarray | None = None
+
+    @property
+    def known_features(self) -> np.ndarray:
+        """The features, where they must be known."""
+        if self.features is None:
+            raise ValueError("the host carries no features of its atoms")
+        return self.features
 
     @cached_property
     def classes(self) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,6 +15,8 @@ JITTER = 1e-8
 ROUNDING = 1e-12
 SUMS = 1
 """The block that pair potentials are linear in: radial moments summed over sites of a type."""
+LEARNED = 2
+"""The block that a committee of networks is linear in: what they say, summed over sites."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,12 @@ class Observations:
         torque = None if self.torque is None else self.torque[index]
         return Observations(self.energy[index], force, torque, self.stretch[index])
 
+    def beyond(self, said: Observations) -> Observations:
+        """Return what is left of energies, forces and torques beyond what is said of them."""
+        force = None if self.force is None or said.force is None else self.force - said.force
+        torque = None if self.torque is None or said.torque is None else self.torque - said.torque
+        return Observations(self.energy - said.energy, force, torque, self.stretch)
+
 
 @dataclass(frozen=True)
 class PairTerm:
@@ -48,19 +56,21 @@ class PairTerm:
         mean: (p,) expected weights of the features.
         root: (d, p) root of the prior covariance of the second block's coefficients.
         rest_kj_per_mol: standard deviation of what is no sum over pairs.
+        block: the block that the features are linear in, the second by default.
     """
 
     mean: Tensor
     root: Tensor
     rest_kj_per_mol: float
+    block: int = SUMS
 
     def features(self, blocks: tuple[Block, ...]) -> Tensor:
         """Return the (b, p) features of insertions; their weights have the prior N(mean, 1)."""
-        return blocks[SUMS].values[0][:, 0] @ self.root
+        return blocks[self.block].values[0][:, 0] @ self.root
 
     def slopes(self, blocks: tuple[Block, ...]) -> Tensor:
         """Return the (b, 6, p) derivatives of the features along the rigid-body directions."""
-        return blocks[SUMS].known_slopes[0][:, 0] @ self.root
+        return blocks[self.block].known_slopes[0][:, 0] @ self.root
 
     def above(self, blocks: tuple[Block, ...], observed: Observations) -> Observations:
         """Return what observations say beyond the mean."""
@@ -74,11 +84,11 @@ class PairTerm:
 
     def stretched(self, factor: float) -> PairTerm:
         """Return the same expected potentials, with standard deviations a factor wider."""
-        return PairTerm(self.mean / factor, self.root * factor, self.rest_kj_per_mol)
+        return replace(self, mean=self.mean / factor, root=self.root * factor)
 
     def to(self, device: str) -> PairTerm:
         """Return the same term on another device."""
-        return PairTerm(self.mean.to(device), self.root.to(device), self.rest_kj_per_mol)
+        return replace(self, mean=self.mean.to(device), root=self.root.to(device))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ml.encoder import Encoder, EncoderSettings, kind_flags
+from ml.encoder import Encoder, EncoderSettings, HostEmbedding, kind_flags
 from ml.graphs import GuestSites, HostArrays, host_edges
 from ml.training import (
     CLIP_KJ_PER_MOL,
@@ -94,7 +94,8 @@ def train_encoders(
             encoder = Encoder(guest.type_names, elements, settings, 1)
         _train(encoder, prepared, steps, batch, torch.Generator().manual_seed(own))
         _set_output_scales(encoder, prepared)
-        _settle_unknown_elements(encoder)
+        if isinstance(encoder.host, HostEmbedding):
+            encoder.host.settle_unknown(elements)
         encoders.append(encoder.eval())
     return tuple(encoders)
 
@@ -167,14 +168,3 @@ def _set_output_scales(encoder: Encoder, prepared: list[_Prepared]) -> None:
         encoder.descriptor_scale = torch.stack(
             [spread_of(encoder.describe(m, kind)) for kind, m in enumerate(joined)]
         )
-
-
-def _settle_unknown_elements(encoder: Encoder) -> None:
-    """Give elements of no lesson the mean embedding of those that were, not a random one."""
-    known = torch.tensor(encoder.host_kinds)
-    with torch.no_grad():
-        weight = encoder.host.elements.weight
-        middle = weight[known].mean(dim=0)
-        unknown = torch.ones(len(weight), dtype=torch.bool)
-        unknown[known] = False
-        weight[unknown] = middle

@@ -23,8 +23,8 @@ class FixedMatrix:
 
     def __init__(self, matrix: Tensor, bias: Tensor | None = None) -> None:
         """Lay the matrix out for the device it is on."""
-        on_cpu = matrix.device.type == "cpu"
-        self._onednn = on_cpu and torch.backends.mkldnn.is_available()
+        here = matrix.device.type == "cpu" and matrix.numel() > 0
+        self._onednn = here and torch.backends.mkldnn.is_available()
         slices = matrix.float().split(COLUMNS_AT_ONCE if self._onednn else matrix.shape[1], dim=1)
         parts = [part.T.contiguous() for part in slices]
         self._parts = [part.to_mkldnn() for part in parts] if self._onednn else parts

@@ -18,6 +18,7 @@ from ml.descriptors import Describer
 from ml.fields import Fields
 from ml.graphs import place_sites
 from ml.heads import Head
+from ml.linear_system import LEARNED, SUMS
 from ml.products import FixedMatrix
 
 CHUNK = 2048
@@ -156,6 +157,7 @@ class Scorer:
                 self.bells[-1].append(_Bells.build(points, length, amplitude, start))
                 start += len(points)
         self.pairs = None if head.pairs is None else FixedMatrix(head.pairs.root)
+        self.linear_in = SUMS if head.pairs is None else head.pairs.block
         self.kernel_features = start
         self.weights = head.weights
         self.root = FixedMatrix(head.root)
@@ -195,11 +197,11 @@ class Scorer:
             prior += self.bells[0][kind](near, len(part), features)
             sums.append(_total(near, len(part)))
             learned.append(deep)
-        joined = _join(sums)
-        prior += self.bells[1][0](joined, 1, features)
-        prior += self.bells[2][0](_join(learned), 1, features)
+        joined = {SUMS: _join(sums), LEARNED: _join(learned)}
+        for block, values_of_block in joined.items():
+            prior += self.bells[block][0](values_of_block, 1, features)
         if self.pairs is not None:
-            linear = self.pairs(joined)
+            linear = self.pairs(joined[self.linear_in])
             features[:, self.kernel_features :] = linear
             prior += torch.linalg.vector_norm(linear, dim=1).double().square_()
         return prior

@@ -238,6 +238,9 @@ class Surrogate:
             "lattice": torch.as_tensor(np.asarray(self.host.lattice_angstrom, dtype=float)),
             "positions": torch.as_tensor(np.asarray(self.host.positions_angstrom, dtype=float)),
             "numbers": torch.as_tensor(np.asarray(self.host.atomic_numbers, dtype=np.int64)),
+            "features": None
+            if self.host.features is None
+            else torch.as_tensor(np.asarray(self.host.features, dtype=np.float32)),
             "body": torch.as_tensor(np.asarray(self.guest.positions_angstrom, dtype=float)),
             "encoders": [
                 {k: v.detach().cpu() for k, v in e.state_dict().items()} for e in self.encoders
@@ -264,8 +267,12 @@ class Surrogate:
         spec = json.loads(content["specification"])
         if spec["format"] != FORMAT:
             raise ValueError(f"{path}: expected a file of format {FORMAT}, found {spec['format']}")
+        features = content.get("features")
         host = HostArrays(
-            content["lattice"].numpy(), content["positions"].numpy(), content["numbers"].numpy()
+            content["lattice"].numpy(),
+            content["positions"].numpy(),
+            content["numbers"].numpy(),
+            None if features is None else features.numpy(),
         )
         guest = GuestSites(tuple(spec["types"]), content["body"].numpy())
         encoders = tuple(

@@ -18,7 +18,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,33 +28,28 @@ from torch import Tensor
 from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
 from data.errors import ModelError
 from data.store import write_atomically
-from ml.calibration import boltzmann_relevance, calibration_factor
-from ml.descriptors import Block, Describer
+from ml.calibration import boltzmann_relevance
+from ml.committee import MEMBERS, Lessons, committee_head, train_committee
+from ml.descriptors import Describer
 from ml.encoder import Encoder
-from ml.evidence import fit_kernel
 from ml.fitting import CLIP_BELOW_KT
-from ml.graphs import GuestSites, HostArrays
-from ml.heads import NEGLIGIBLE_KJ_PER_MOL, Head, Kernel, fit_head
-from ml.linear_system import SUMS, Observations
-from ml.many_hosts import Lesson, train_encoders
+from ml.graphs import SITE_CUTOFF_ANGSTROM, GuestSites, HostArrays
+from ml.heads import NEGLIGIBLE_KJ_PER_MOL, Head, Kernel
+from ml.linear_system import SUMS, Observations, PairTerm
+from ml.many_hosts import Lesson
 from ml.observing import describe_labels, observations, relevant_rows
-from ml.pair_prior import PairLessons, PairMoments, PairPrior, class_encoder
+from ml.pair_lessons import PairLessons, PairMoments
+from ml.pair_prior import PairPrior, class_encoder
+from ml.source_process import SourceProcess
+from ml.source_scores import HeldOut, Scores
 from ml.surrogate import PRIOR_SD_KJ_PER_MOL, Limits, Surrogate, load_encoder
 from ml.training import LabelSet
 from ml.weights import read_weights
 
-FORMAT = "widomill-transfer-3"
-LENGTHS = (0.8, 1.2, 1.8)
-AMPLITUDE_KJ_PER_MOL = 8.0
-NOISE = (0.5, 2.0, 2.0)
+FORMAT = "widomill-transfer-4"
 ONE_SOURCE_CALIBRATION = 2.0
-MEMBERS = 2
-STEPS_PER_HOST = 40
-FEWEST_STEPS = 300
+PROCESS_MEMBERS = 2
 LARGEST_BASELINE_KJ_PER_MOL = 100.0
-MOST_FOR_HEAD = 1200
-"""Labels of all sources that the process on descriptors learns from; pair potentials take all."""
-MOST_FOLDS = 8
 
 
 @dataclass(frozen=True)
@@ -68,21 +63,6 @@ class Source:
 
     lesson: Lesson
     labels: LabelSet
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """How one source is predicted from the others, Boltzmann-relevant rms, kJ/mol.
-
-    Attributes:
-        raw_kj_per_mol: reference minus baseline.
-        error_kj_per_mol: reference minus prediction; NaN with a single source.
-        labels: usable labels.
-    """
-
-    raw_kj_per_mol: float
-    error_kj_per_mol: float
-    labels: int
 
 
 @dataclass(frozen=True)
@@ -121,6 +101,12 @@ class SourceModel:
                 f"{' '.join(guest.type_names)}. Train a model for this guest."
             )
         encoders, head = self.encoders, self.head
+        if encoders[0].settings.features and host.features is None:
+            raise ModelError(
+                "The model needs to be told of the surroundings of the host's atoms, and the "
+                "potential that tells of them does not know an element of this host. Leave out "
+                "--model."
+            )
         if self.pairs is not None and self.pairs_first:
             encoders = (class_encoder(host, guest),)
             head = _pair_head(self.pairs, Describer(encoders, host, guest))
@@ -141,11 +127,17 @@ class SourceModel:
             "centres": [list(part) for part in self.head.centres],
             "weights": self.head.weights,
             "root": self.head.root,
+            "linear": None if self.head.pairs is None else vars(self.head.pairs),
             "pairs": None if self.pairs is None else self.pairs.content(),
         }
         buffer = io.BytesIO()
         torch.save(content, buffer)
         write_atomically(path, lambda temporary: _write(temporary, buffer.getvalue()))
+
+    @property
+    def pairs_are_departures(self) -> bool:
+        """Whether pair potentials tell how hosts depart from the head, not from the baseline."""
+        return self.head.pairs is not None
 
     @classmethod
     def load(cls, path: Path) -> SourceModel:
@@ -165,7 +157,9 @@ class SourceModel:
             )
             kernel = Kernel(**{k: tuple(v) for k, v in spec["kernel"].items()})
             centres = tuple(tuple(part) for part in content["centres"])
-            head = Head(kernel, centres, content["weights"], content["root"])
+            linear = content["linear"]
+            term = None if linear is None else PairTerm(**linear)
+            head = Head(kernel, centres, content["weights"], content["root"], term)
             known = content["pairs"]
             pairs = None if known is None else PairPrior.from_content(known)
             return cls(encoders, head, Limits(**spec["limits"]), pairs, spec["pairs_first"])
@@ -185,7 +179,7 @@ def train_source_model(
     *,
     temperature_k: float,
     seed: int,
-    members: int = MEMBERS,
+    members: int | None = None,
     steps: int | None = None,
 ) -> tuple[SourceModel, tuple[HeldOut, ...]]:
     """Train a model on the labels of several hosts.
@@ -195,7 +189,7 @@ def train_source_model(
         guest: the guest's sites.
         temperature_k: temperature that says which labels matter, K.
         seed: seed of the encoders.
-        members: encoders.
+        members: networks; by default five in a committee, two encoders of a process.
         steps: optimiser steps per encoder; by default 300 and 40 more per host.
 
     Returns:
@@ -208,46 +202,105 @@ def train_source_model(
     """
     thermal = GAS_CONSTANT_KJ_PER_MOL_K * temperature_k
     kept = [s.labels.rows(relevant_rows(s.labels, thermal)) for s in sources]
-    if sum(len(k.energy_kj_per_mol) for k in kept) == 0 or not all(
-        len(k.energy_kj_per_mol) for k in kept
-    ):
+    if not kept or not all(len(k.energy_kj_per_mol) for k in kept):
         raise ModelError(
             "A source host has no usable reference label. Give runs that were labelled, or more "
             "--labels."
         )
-    encoders = train_encoders(
-        tuple(s.lesson for s in sources),
+    taught = _Taught(
+        tuple(source.lesson.host for source in sources),
+        tuple(kept),
+        tuple(_with_all_kinds(observations(labels, thermal)) for labels in kept),
+        tuple(boltzmann_relevance(labels.energy_kj_per_mol, thermal) for labels in kept),
         guest,
-        members=members,
-        seed=seed,
-        steps=steps or FEWEST_STEPS + STEPS_PER_HOST * len(sources),
     )
-    taught = _Taught.build(sources, kept, encoders, guest, thermal)
-    kernel, scores = taught.best_kernel()
-    every = range(len(kept))
-    head = fit_head(*taught.joined(every), kernel)
-    noise, pairs, first = kernel.noise[0], None, False
-    if len(kept) > 1:
-        lessons = PairLessons.build(taught.moments, taught.corrections, len(guest.type_names))
+    if all(host.features is not None for host in taught.hosts):
+        model, scores = _by_committee(taught, seed, members or MEMBERS, steps)
+    else:
+        process = SourceProcess.build(
+            [source.lesson for source in sources],
+            kept,
+            taught.corrections,
+            guest,
+            members=members or PROCESS_MEMBERS,
+            seed=seed,
+            steps=steps,
+        )
+        model, scores = _by_process(taught, process)
+    lowest = min(float(k.energy_kj_per_mol.min()) for k in kept) - CLIP_BELOW_KT * thermal
+    limits = replace(
+        model.limits,
+        lowest_kj_per_mol=lowest,
+        calibration=scores.calibration if len(kept) > 1 else ONE_SOURCE_CALIBRATION,
+    )
+    return replace(model, limits=limits), scores.held_out(taught.corrections, taught.relevance)
+
+
+@dataclass(frozen=True)
+class _Taught:
+    """Usable labels of all sources: what the reference adds, and how much each label matters."""
+
+    hosts: tuple[HostArrays, ...]
+    labels: tuple[LabelSet, ...]
+    corrections: tuple[Observations, ...]
+    relevance: tuple[np.ndarray, ...]
+    guest: GuestSites
+
+    def score(self, predicted: Sequence[tuple[Tensor, Tensor]], noise: float) -> Scores:
+        """Compare predictions of all sources, by what has not seen them, with their labels."""
+        return Scores.of(self.corrections, self.relevance, predicted, noise)
+
+    def pair_lessons(self, corrections: Sequence[Observations]) -> PairLessons:
+        """Return what pair potentials can learn from corrections of the sources."""
+        moments = []
+        for host, labels, observed in zip(self.hosts, self.labels, corrections, strict=True):
+            raw = Describer((class_encoder(host, self.guest),), host, self.guest)
+            moments.append(PairMoments.of(raw, describe_labels(raw, labels, observed)[SUMS]))
+        return PairLessons.build(moments, corrections, len(self.guest.type_names))
+
+
+def _limits(noise_kj_per_mol: float) -> Limits:
+    return Limits(
+        skip_above_kj_per_mol=LARGEST_BASELINE_KJ_PER_MOL,
+        prior_sd_kj_per_mol=PRIOR_SD_KJ_PER_MOL,
+        noise_kj_per_mol=noise_kj_per_mol,
+    )
+
+
+def _by_committee(
+    taught: _Taught, seed: int, members: int, steps: int | None
+) -> tuple[SourceModel, Scores]:
+    """Return a committee, and pair potentials of how hosts depart from what it says of them."""
+    lessons = Lessons.build(
+        taught.hosts, taught.labels, taught.corrections, taught.guest, SITE_CUTOFF_ANGSTROM
+    )
+    committee = train_committee(lessons, taught.guest, seed=seed, members=members, steps=steps)
+    head = committee_head(committee.encoders, taught.guest)
+    noise, scores, pairs = head.kernel.noise[0], Scores(), None
+    if len(taught.hosts) > 1:
+        energies = [said.energy for said in committee.unseen]
+        scores = taught.score(list(zip(energies, committee.spread, strict=True)), noise)
+        left = [
+            observed.beyond(said)
+            for observed, said in zip(taught.corrections, committee.unseen, strict=True)
+        ]
+        pairs = taught.pair_lessons(left).fit_departures()
+    return SourceModel(committee.encoders, head, _limits(noise), pairs), scores
+
+
+def _by_process(taught: _Taught, process: SourceProcess) -> tuple[SourceModel, Scores]:
+    """Return a process on descriptors and pair potentials; the better of the two speaks first."""
+    head, scores = process.best(taught.score)
+    noise, pairs, first = head.kernel.noise[0], None, False
+    if len(taught.hosts) > 1:
+        lessons = taught.pair_lessons(taught.corrections)
         pairs = lessons.fit()
-        alone = taught.pair_scores(lessons, pairs)
+        alone = taught.score(list(lessons.held_out(pairs)), pairs.noise[0])
         first = alone.log_density >= scores.log_density
         if first:
             noise, scores = pairs.noise[0], alone
         pairs = pairs.rounded()
-    lowest = min(float(k.energy_kj_per_mol.min()) for k in kept) - CLIP_BELOW_KT * thermal
-    limits = Limits(
-        lowest_kj_per_mol=lowest,
-        skip_above_kj_per_mol=LARGEST_BASELINE_KJ_PER_MOL,
-        prior_sd_kj_per_mol=PRIOR_SD_KJ_PER_MOL,
-        noise_kj_per_mol=noise,
-        calibration=scores.calibration if len(kept) > 1 else ONE_SOURCE_CALIBRATION,
-    )
-    return SourceModel(encoders, head, limits, pairs, first), taught.held_out(scores)
-
-
-def _short_kernels() -> list[Kernel]:
-    return [Kernel((AMPLITUDE_KJ_PER_MOL,) * 3, (length,) * 3, NOISE) for length in LENGTHS]
+    return SourceModel(process.encoders, head, _limits(noise), pairs, first), scores
 
 
 def _pair_head(pairs: PairPrior, describer: Describer) -> Head:
@@ -266,132 +319,9 @@ def _pair_head(pairs: PairPrior, describer: Describer) -> Head:
     )
 
 
-@dataclass(frozen=True)
-class _Scores:
-    """Predictions of every source from the others, and what they amount to."""
-
-    errors: tuple[np.ndarray, ...]
-    calibration: float
-    log_density: float
-
-
-@dataclass(frozen=True)
-class _Taught:
-    """Descriptors, radial moments and corrections of every source, and how labels matter."""
-
-    described: tuple[tuple[Block, ...], ...]
-    moments: tuple[PairMoments, ...]
-    corrections: tuple[Observations, ...]
-    relevance: tuple[np.ndarray, ...]
-
-    @classmethod
-    def build(
-        cls,
-        sources: tuple[Source, ...],
-        kept: list[LabelSet],
-        encoders: tuple[Encoder, ...],
-        guest: GuestSites,
-        thermal: float,
-    ) -> _Taught:
-        """Describe the labels of every source."""
-        described, corrections, moments = [], [], []
-        for source, labels in zip(sources, kept, strict=True):
-            observed = _with_all_kinds(observations(labels, thermal))
-            describer = Describer(encoders, source.lesson.host, guest)
-            described.append(describe_labels(describer, labels, observed))
-            corrections.append(observed)
-            raw = Describer((class_encoder(source.lesson.host, guest),), source.lesson.host, guest)
-            moments.append(PairMoments.of(raw, describe_labels(raw, labels, observed)[SUMS]))
-        relevance = tuple(boltzmann_relevance(k.energy_kj_per_mol, thermal) for k in kept)
-        return cls(tuple(described), tuple(moments), tuple(corrections), relevance)
-
-    def joined(self, which: Sequence[int]) -> tuple[tuple[Block, ...], Observations]:
-        """Return descriptors and corrections of some sources, no more than the process can take."""
-        each = max(1, MOST_FOR_HEAD // len(self.described))
-        blocks, parts = [], []
-        for k in which:
-            count = len(self.corrections[k].energy)
-            rows = torch.linspace(0, count - 1, min(each, count)).round().long()
-            blocks.append(tuple(block.rows(rows) for block in self.described[k]))
-            parts.append(self.corrections[k].rows(rows))
-        corrections = Observations(
-            torch.cat([p.energy for p in parts]),
-            torch.cat([_given(p.force) for p in parts]),
-            torch.cat([_given(p.torque) for p in parts]),
-            torch.cat([p.stretch for p in parts]),
-        )
-        return tuple(_join(kind) for kind in zip(*blocks, strict=True)), corrections
-
-    def best_kernel(self) -> tuple[Kernel, _Scores]:
-        """Return the kernel that predicts sources from the others best.
-
-        A single source tells nothing of others: its own best kernel by evidence is taken.
-        """
-        every = range(len(self.described))
-        if len(self.described) < 2:
-            return fit_kernel(*self.joined(every)).kernel, _Scores((), 1.0, 0.0)
-        scored = [(kernel, self.scores(kernel)) for kernel in _short_kernels()]
-        return max(scored, key=lambda pair: pair[1].log_density)
-
-    def scores(self, kernel: Kernel) -> _Scores:
-        """Predict every source from the others, or from all but a few where they are many."""
-        count = len(self.described)
-        folds = min(count, MOST_FOLDS)
-        others = [[k for k in range(count) if k % folds != fold] for fold in range(folds)]
-        heads = [fit_head(*self.joined(which), kernel) for which in others]
-        return self._scored(
-            [heads[k % folds].predict(self.described[k]) for k in range(count)], kernel.noise[0]
-        )
-
-    def pair_scores(self, lessons: PairLessons, prior: PairPrior) -> _Scores:
-        """Predict every source from the pair potentials of the others."""
-        return self._scored(list(lessons.held_out(prior)), prior.noise[0])
-
-    def _scored(self, predicted: Sequence[tuple[Tensor, Tensor]], noise: float) -> _Scores:
-        errors, z_scores, spreads = [], [], []
-        for corrections, (mean, sd) in zip(self.corrections, predicted, strict=True):
-            error = (corrections.energy - mean).cpu().numpy()
-            spread = np.hypot(sd.cpu().numpy(), noise)
-            errors.append(error)
-            z_scores.append(error / spread)
-            spreads.append(spread)
-        weights = np.concatenate([r / r.sum() for r in self.relevance])
-        z, spread = np.concatenate(z_scores), np.concatenate(spreads)
-        factor = calibration_factor(z, weights)
-        density = -0.5 * (z / factor) ** 2 - np.log(factor * spread)
-        return _Scores(tuple(errors), factor, float(np.average(density, weights=weights)))
-
-    def held_out(self, scores: _Scores) -> tuple[HeldOut, ...]:
-        """Return the figures of every source."""
-        found = []
-        for k, (observed, relevance) in enumerate(
-            zip(self.corrections, self.relevance, strict=True)
-        ):
-            error = _rms(scores.errors[k], relevance) if scores.errors else float("nan")
-            raw = _rms(observed.energy.cpu().numpy(), relevance)
-            found.append(HeldOut(raw, error, len(relevance)))
-        return tuple(found)
-
-
-def _rms(values: np.ndarray, weights: np.ndarray) -> float:
-    return float(np.sqrt(np.average(values**2, weights=weights)))
-
-
 def _with_all_kinds(observed: Observations) -> Observations:
     """Return observations with forces and torques, unknown ones as NaN."""
     blank = torch.full((len(observed.energy), 3), float("nan"), dtype=observed.energy.dtype)
     force = blank if observed.force is None else observed.force
     torque = blank if observed.torque is None else observed.torque
     return Observations(observed.energy, force, torque, observed.stretch)
-
-
-def _given(values: Tensor | None) -> Tensor:
-    if values is None:
-        raise ValueError("observations of sources carry forces and torques, if only as NaN")
-    return values
-
-
-def _join(blocks: tuple[Block, ...]) -> Block:
-    values = tuple(torch.cat(parts) for parts in zip(*(b.values for b in blocks), strict=True))
-    slopes = [b.slopes for b in blocks if b.slopes is not None]
-    return Block(values, tuple(torch.cat(parts) for parts in zip(*slopes, strict=True)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from tasks.paths import labels_path, prior_path, source_model_path
 from tasks.training import graph_inputs, label_set
 
 if TYPE_CHECKING:
+    from ml.graphs import HostArrays
     from ml.transfer import Source
 
 UNIFORM_INSERTIONS = 20_000
@@ -43,6 +44,20 @@ class SourceItem:
 
     run_dir: str
     labels: int
+
+
+def described_host(run_dir: str) -> HostArrays:
+    """Return a host with what a pretrained potential says of its atoms' surroundings.
+
+    A classical reference depends on types and charges that no such potential knows.
+    """
+    from chem.references.atom_features import atom_features
+
+    context = load_context(run_dir)
+    host, _ = graph_inputs(context)
+    if not context.atomistic:
+        return host
+    return replace(host, features=atom_features(context.system.host))
 
 
 def level_key(run_dir: str) -> str:
@@ -74,12 +89,12 @@ def adopt_model(item: AdoptItem) -> str:
         return str(path)
     context = load_context(item.run_dir)
     card, folder = checked_folder(item.model)
-    host, guest = graph_inputs(context)
+    _, guest = graph_inputs(context)
     card.check(context.reference, level_key(item.run_dir), guest.type_names)
     path.parent.mkdir(parents=True, exist_ok=True)
     copy = source_model_path(item.run_dir)
     shutil.copy(folder / WEIGHTS, copy)
-    known = SourceModel.load(copy).for_host(host, guest)
+    known = SourceModel.load(copy).for_host(described_host(item.run_dir), guest)
     table = store_fields(known.describer, path.parent) if known.describer else None
     known.save(path, fields_file=table)
     return str(path)
@@ -205,7 +220,6 @@ def source_of(run_dir: str) -> Source:
     from ml.transfer import Source
 
     context = load_context(run_dir)
-    host, _ = graph_inputs(context)
     labels = label_set(run_dir, labelled_rounds(run_dir), context.label_forces)
     if len(labels.energy_kj_per_mol) == 0:
         raise ModelError(
@@ -214,7 +228,7 @@ def source_of(run_dir: str) -> Source:
         )
     fractional, quaternions, baseline = _uniform(run_dir, "lesson")
     rows = np.argsort(baseline, kind="stable")[:LESSON_INSERTIONS]
-    lesson = Lesson(host, fractional[rows], quaternions[rows], baseline[rows])
+    lesson = Lesson(described_host(run_dir), fractional[rows], quaternions[rows], baseline[rows])
     return Source(lesson, labels)
 
 

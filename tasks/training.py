@@ -25,9 +25,9 @@ from tasks.validation import read_validation, write_validation
 
 if TYPE_CHECKING:
     from ml.graphs import GuestSites, HostArrays
-    from ml.pair_prior import PairPrior
     from ml.surrogate import Surrogate
     from ml.training import LabelSet
+    from ml.transfer import SourceModel
     from ml.validation import Validation
 
 PRETRAINING_INSERTIONS = 6000
@@ -138,7 +138,7 @@ def fit(item: FitItem) -> FitRecord:
     usable = len(labels.energy_kj_per_mol)
     calibration = calibrate(item.run_dir, item.label_rounds, context)
     if not path.exists():
-        prior, pairs = known_prior(item.run_dir)
+        prior, known = known_prior(item.run_dir)
         if usable < 4:
             model = prior or prior_surrogate(host, guest)
         else:
@@ -152,7 +152,8 @@ def fit(item: FitItem) -> FitRecord:
                 calibration=calibration,
                 shuffle_labels=context.shuffle_labels,
                 prior=prior,
-                pairs=pairs,
+                pairs=known.pairs if known else None,
+                departures=known.pairs_are_departures if known else False,
             )
         write_validation(item.run_dir, item.round_number, model, labels)
         table = store_fields(model.describer, path.parent) if model.describer else None
@@ -163,15 +164,15 @@ def fit(item: FitItem) -> FitRecord:
     )
 
 
-def known_prior(run_dir: str) -> tuple[Surrogate | None, PairPrior | None]:
-    """Return what the run's model of other hosts says of this one, and its pair potentials."""
+def known_prior(run_dir: str) -> tuple[Surrogate | None, SourceModel | None]:
+    """Return what the run's model of other hosts says of this one, and the model."""
     from ml.surrogate import Surrogate
     from ml.transfer import SourceModel
 
     path = prior_path(run_dir)
     if not path.exists():
         return None, None
-    return Surrogate.load(path, "cpu"), SourceModel.load(source_model_path(run_dir)).pairs
+    return Surrogate.load(path, "cpu"), SourceModel.load(source_model_path(run_dir))
 
 
 def label_set(run_dir: str, rounds: Sequence[int], forces: bool) -> LabelSet:

@@ -182,6 +182,23 @@ class MaceModel:
         split = np.split(all_forces.detach().double().cpu().numpy(), sizes)
         return list(zip(energies, split, strict=True))
 
+    def invariant_features(self, graph: Graph) -> np.ndarray:
+        """Return the (n, d) node features of all layers that no rotation changes, float32."""
+        import torch
+
+        with torch.no_grad():
+            out = self.module(self._collate([graph]), training=False, compute_force=False)
+        layers = [product.linear.irreps_out for product in self.module.products]
+        parts, start = [], 0
+        for irreps in layers:
+            parts += [
+                out["node_feats"][:, start + where.start : start + where.stop]
+                for one, where in zip(irreps, irreps.slices(), strict=True)
+                if one.ir.l == 0
+            ]
+            start += irreps.dim
+        return np.asarray(torch.cat(parts, dim=1).cpu().numpy(), dtype=np.float32)
+
     def _check_kernel(self, data: dict[str, Any], species: np.ndarray) -> None:
         """Compare the fast evaluation with the model's own once, and drop it if they differ."""
         import torch

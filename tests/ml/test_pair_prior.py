@@ -11,7 +11,8 @@ from ml.descriptors import Block, Describer
 from ml.evidence import fit_kernel
 from ml.graphs import GuestSites, HostArrays
 from ml.linear_system import Observations, PairTerm
-from ml.pair_prior import PairLessons, PairMoments, PairPrior, class_encoder, moment_scale
+from ml.pair_lessons import PairLessons, PairMoments
+from ml.pair_prior import PairPrior, class_encoder, moment_scale
 
 
 def test_pair_potentials_widen_where_a_host_differs_more() -> None:

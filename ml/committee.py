@@ -1,0 +1,353 @@
+"""A committee of networks that learned what the reference adds to the baseline in many hosts.
+
+Each network embeds host atoms from given features of their surroundings (`HostArrays.features`),
+gathers them around every guest site and adds up what the sites say: the encoder of `ml.encoder`
+with one output. It is trained on energies, forces and torques of the labels of all sources but a
+share that is its own to leave out, so that every source is also predicted by a network that has
+not seen it. The committee speaks as the mean of its members; where members disagree, and in
+proportion to what they say, it is unsure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ml.descriptors import Describer
+from ml.encoder import Encoder, EncoderSettings, FeatureEmbedding
+from ml.graphs import GuestSites, HostArrays, SiteNeighbours, place_sites
+from ml.heads import NEGLIGIBLE_KJ_PER_MOL, Head, Kernel
+from ml.linear_system import LEARNED, Observations, PairTerm
+from ml.training import LabelSet, spread_of
+
+MEMBERS = 5
+CHANNELS, HIDDEN = 16, 96
+STEPS, STEPS_PER_HOST, MOST_STEPS = 400, 8, 1600
+BATCH, CHUNK = 96, 384
+LEARNING_RATE = 3e-3
+WEIGHT_DECAY = 1e-3
+CLIP_GRADIENT = 2.0
+UNIT_KJ_PER_MOL = 10.0
+INPUT_SPREAD = 3.0
+"""Inputs of the hidden layer are scaled to one over this many standard deviations."""
+ENERGY_SCALE, SLOPE_SCALE, SLOPE_WEIGHT = 3.0, 5.0, 0.5
+"""Residuals beyond these (kJ/mol; kJ/mol/angstrom and kJ/mol) count linearly, not squared."""
+SCALE_SAMPLE = 600
+FAR_ANGSTROM = 100.0
+SHARE_OF_CORRECTION = 0.25
+"""Standard deviation of a correction over its size, beside the members' own disagreement."""
+NOISE = (2.0, 4.0, 4.0)
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """Labels of all sources laid out for training.
+
+    Attributes:
+        features: (atoms, d) features of all host atoms.
+        source: (L,) which source a label belongs to.
+        vectors: per site type (L, m, c, 3) vectors from sites to host atoms, angstrom.
+        atoms: per site type (L, m, c) rows of ``features``.
+        arms: per site type (L, m, 3) lever arms, angstrom.
+        observed: corrections, single precision.
+    """
+
+    features: Tensor
+    source: Tensor
+    vectors: tuple[Tensor, ...]
+    atoms: tuple[Tensor, ...]
+    arms: tuple[Tensor, ...]
+    observed: Observations
+
+    @classmethod
+    def build(
+        cls,
+        hosts: Sequence[HostArrays],
+        labels: Sequence[LabelSet],
+        corrections: Sequence[Observations],
+        guest: GuestSites,
+        cutoff_angstrom: float,
+    ) -> Lessons:
+        """Collect the host atoms in reach of every site of every label."""
+        kinds = range(len(guest.type_names))
+        gathered = [
+            _gather(host, guest, part, cutoff_angstrom)
+            for host, part in zip(hosts, labels, strict=True)
+        ]
+        starts = np.cumsum([0, *(len(host.known_features) for host in hosts)])
+        counts = [len(part.energy_kj_per_mol) for part in labels]
+        widest = max(found.vectors[kind].shape[2] for found in gathered for kind in kinds)
+        return cls(
+            torch.cat([torch.as_tensor(host.known_features).float() for host in hosts]),
+            torch.repeat_interleave(torch.arange(len(hosts)), torch.tensor(counts)),
+            tuple(
+                torch.cat([_widened(g.vectors[kind], widest, FAR_ANGSTROM) for g in gathered])
+                for kind in kinds
+            ),
+            tuple(
+                torch.cat(
+                    [
+                        _widened(g.atoms[kind] + int(start), widest, int(start))
+                        for g, start in zip(gathered, starts, strict=False)
+                    ]
+                )
+                for kind in kinds
+            ),
+            tuple(torch.cat([g.arms[kind] for g in gathered]) for kind in kinds),
+            _joined(corrections),
+        )
+
+
+@dataclass(frozen=True)
+class _Gathered:
+    """What `Lessons` holds, of one source."""
+
+    vectors: list[Tensor]
+    atoms: list[Tensor]
+    arms: list[Tensor]
+
+
+def _gather(
+    host: HostArrays, guest: GuestSites, labels: LabelSet, cutoff_angstrom: float
+) -> _Gathered:
+    neighbours = SiteNeighbours.build(host, cutoff_angstrom)
+    positions, arms = place_sites(
+        neighbours.lattice,
+        torch.as_tensor(guest.positions_angstrom, dtype=torch.float64),
+        torch.as_tensor(labels.fractional, dtype=torch.float64),
+        torch.as_tensor(labels.quaternions, dtype=torch.float64),
+    )
+    found = _Gathered([], [], [])
+    for kind in range(len(guest.type_names)):
+        members = torch.as_tensor(np.flatnonzero(guest.type_index == kind))
+        sites = positions[:, members]
+        wrapped, images = neighbours.lookup(sites.reshape(-1, 3))
+        vectors = neighbours.images[images] - wrapped.unsqueeze(1)
+        distance = torch.linalg.vector_norm(vectors, dim=2)
+        near = max(1, int((distance < cutoff_angstrom).sum(dim=1).max()))
+        order = distance.argsort(dim=1, stable=True)[:, :near]
+        shape = (*sites.shape[:2], near)
+        vectors = torch.take_along_dim(vectors, order.unsqueeze(2), dim=1).float()
+        found.vectors.append(vectors.reshape(*shape, 3))
+        found.atoms.append(neighbours.atoms[torch.take_along_dim(images, order, 1)].reshape(shape))
+        found.arms.append(arms[:, members].float())
+    return found
+
+
+def _widened(values: Tensor, width: int, filling: float) -> Tensor:
+    """Return (L, m, c, ...) values with c raised to a width."""
+    shape = (*values.shape[:2], width - values.shape[2], *values.shape[3:])
+    return torch.cat([values, values.new_full(shape, filling)], dim=2)
+
+
+def _joined(parts: Sequence[Observations]) -> Observations:
+    """Return all corrections in single precision, unknown forces and torques as NaN."""
+
+    def slopes(values: Tensor | None, like: Tensor) -> Tensor:
+        return torch.full((len(like), 3), float("nan")) if values is None else values.float()
+
+    return Observations(
+        torch.cat([p.energy.float() for p in parts]),
+        torch.cat([slopes(p.force, p.energy) for p in parts]),
+        torch.cat([slopes(p.torque, p.energy) for p in parts]),
+        torch.cat([p.stretch.float() for p in parts]),
+    )
+
+
+@dataclass(frozen=True)
+class Committee:
+    """Trained networks, and what each source is predicted to be by one that has not seen it.
+
+    Attributes:
+        encoders: the members.
+        unseen: per source its corrections as a member says that has not seen them.
+        spread: per source (b,) standard deviation of what is said of energies, kJ/mol.
+    """
+
+    encoders: tuple[Encoder, ...]
+    unseen: tuple[Observations, ...]
+    spread: tuple[Tensor, ...]
+
+
+def train_committee(
+    lessons: Lessons,
+    guest: GuestSites,
+    *,
+    seed: int,
+    members: int = MEMBERS,
+    steps: int | None = None,
+) -> Committee:
+    """Train a committee on the corrections of several sources.
+
+    Args:
+        lessons: labels of all sources.
+        guest: the guest's sites.
+        seed: seed of parameters and batches.
+        members: networks; each leaves out every so-manieth source, if there are two at least.
+        steps: optimiser steps of a member; by default 400 and 8 more per source.
+    """
+    count = int(lessons.source.max()) + 1
+    members = max(2, min(members, count)) if count > 1 else members
+    steps = steps or min(MOST_STEPS, STEPS + STEPS_PER_HOST * count)
+    settings = EncoderSettings(
+        channels=CHANNELS, hidden=HIDDEN, descriptors=1, features=lessons.features.shape[1]
+    )
+    every = torch.arange(len(lessons.source))
+    encoders: list[Encoder] = []
+    unseen = [torch.zeros(len(every), dtype=torch.float64)]
+    unseen += [torch.zeros(len(every), 3, dtype=torch.float64) for _ in range(2)]
+    for member in range(members):
+        left_out = (lessons.source % members == member) & (count > 1)
+        own = 1_000_003 * seed + member
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(own)
+            encoder = Encoder(guest.type_names, (), settings, 1)
+        _train(encoder, lessons, every[~left_out], steps, torch.Generator().manual_seed(own))
+        if count > 1:
+            said = _all_said(encoder, lessons, every[left_out])
+            for values, part in zip(unseen, said, strict=True):
+                values[left_out] = part.double()
+        encoders.append(encoder.eval())
+    heard = torch.stack([_all_said(encoder, lessons, every)[0] for encoder in encoders]).double()
+    spread = torch.hypot(SHARE_OF_CORRECTION * unseen[0].abs(), heard.std(dim=0))
+    each = [torch.nonzero(lessons.source == k)[:, 0] for k in range(count)]
+    energy, force, torque = unseen
+    every_unseen = Observations(energy, force, torque, lessons.observed.stretch)
+    return Committee(
+        tuple(encoders),
+        tuple(every_unseen.rows(rows) for rows in each),
+        tuple(spread[rows] for rows in each),
+    )
+
+
+def _train(
+    encoder: Encoder, lessons: Lessons, rows: Tensor, steps: int, generator: torch.Generator
+) -> None:
+    _set_scales(encoder, lessons, rows[torch.randperm(len(rows), generator=generator)])
+    optimiser = torch.optim.AdamW(encoder.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
+    for _ in range(steps):
+        some = rows[torch.randint(len(rows), (BATCH,), generator=generator)]
+        loss = _loss(encoder, lessons, some)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(encoder.parameters(), CLIP_GRADIENT)
+        optimiser.step()
+        schedule.step()
+    with torch.no_grad():
+        encoder.readout.weight *= UNIT_KJ_PER_MOL
+
+
+def _set_scales(encoder: Encoder, lessons: Lessons, rows: Tensor) -> None:
+    """Fix the scales of atom features and of the hidden layer's inputs."""
+    if isinstance(encoder.host, FeatureEmbedding):
+        encoder.host.set_scales(lessons.features)
+    with torch.no_grad():
+        channels = encoder.host(lessons.features)
+        some = rows[:SCALE_SAMPLE]
+        parts = []
+        for vectors, atoms in zip(lessons.vectors, lessons.atoms, strict=True):
+            parts.append(_moments(encoder, vectors[some], atoms[some], channels).flatten(1))
+        encoder.scale = INPUT_SPREAD * spread_of(torch.cat(parts))
+
+
+def _moments(encoder: Encoder, vectors: Tensor, atoms: Tensor, channels: Tensor) -> Tensor:
+    distance = (vectors * vectors).sum(dim=-1).clamp(min=1e-4).sqrt().flatten(0, 1)
+    basis = encoder.settings.site_basis(distance)
+    return torch.bmm(basis.transpose(1, 2), channels[atoms.flatten(0, 1)])
+
+
+def _said(
+    encoder: Encoder, lessons: Lessons, rows: Tensor, *, trained: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what a network says of (rows,) energies, (rows, 3) forces and torques.
+
+    Args:
+        encoder: the network.
+        lessons: labels of all sources.
+        rows: which of them.
+        trained: not to be differentiated any more.
+    """
+    vectors = [v[rows].requires_grad_() for v in lessons.vectors]
+    channels = encoder.host(lessons.features)
+    energy = torch.zeros(len(rows))
+    for kind, (near, atoms) in enumerate(zip(vectors, lessons.atoms, strict=True)):
+        moments = _moments(encoder, near, atoms[rows], channels)
+        each = encoder.readout(encoder.describe(moments, kind)).reshape(len(rows), -1)
+        energy = energy + each.sum(dim=1)
+    gradients = torch.autograd.grad(energy.sum(), vectors, create_graph=not trained)
+    pulls = [gradient.sum(dim=2) for gradient in gradients]
+    force = torch.stack([pull.sum(dim=1) for pull in pulls]).sum(dim=0)
+    turns = [
+        torch.cross(arms[rows], pull, dim=2).sum(dim=1)
+        for arms, pull in zip(lessons.arms, pulls, strict=True)
+    ]
+    return energy, force, torch.stack(turns).sum(dim=0)
+
+
+def _all_said(encoder: Encoder, lessons: Lessons, rows: Tensor) -> list[Tensor]:
+    """Return energies, forces and torques by a trained network, a few labels at a time."""
+    parts = [
+        [values.detach() for values in _said(encoder, lessons, some, trained=True)]
+        for some in rows.split(CHUNK)
+    ]
+    return [torch.cat(kind) for kind in zip(*parts, strict=True)]
+
+
+def _loss(encoder: Encoder, lessons: Lessons, rows: Tensor) -> Tensor:
+    said = [UNIT_KJ_PER_MOL * values for values in _said(encoder, lessons, rows)]
+    observed = lessons.observed.rows(rows)
+    energies = _misfit(said[0].unsqueeze(1), observed.energy.unsqueeze(1), ENERGY_SCALE)
+    slopes = _misfit(said[1], observed.force, SLOPE_SCALE)
+    slopes = slopes + _misfit(said[2], observed.torque, SLOPE_SCALE)
+    return ((energies + SLOPE_WEIGHT * slopes) / observed.stretch).mean()
+
+
+def _misfit(said: Tensor, wanted: Tensor | None, scale: float) -> Tensor:
+    """Return the (b,) Huber losses of (b, c) predictions; what is not known costs nothing."""
+    if wanted is None:
+        return torch.zeros(len(said))
+    known = torch.isfinite(wanted)
+    gap = torch.where(known, said - torch.where(known, wanted, 0.0), 0.0) / scale
+    return torch.nn.functional.huber_loss(gap, torch.zeros_like(gap), reduction="none").mean(dim=1)
+
+
+def committee_head(encoders: tuple[Encoder, ...], guest: GuestSites) -> Head:
+    """Return what a committee says as a head whose kernels count for nothing.
+
+    Its features are the committee's mean, and how each member departs from it.
+    """
+    nowhere = HostArrays(
+        30.0 * np.eye(3), np.zeros((1, 3)), np.ones(1), np.zeros((1, encoders[0].settings.features))
+    )
+    describer = Describer(encoders, nowhere, guest)
+    blocks = describer.describe(*(torch.zeros(1, n, dtype=torch.float64) for n in (3, 4)))
+    centres = tuple(tuple(torch.zeros_like(v[:1, 0]) for v in b.values) for b in blocks)
+    idle = sum(len(part) for part in centres)
+    term = PairTerm(*_read_out(describer), NOISE[0], LEARNED)
+    return Head(
+        Kernel((NEGLIGIBLE_KJ_PER_MOL,) * len(blocks), (1.0,) * len(blocks), NOISE),
+        centres,
+        weights=torch.cat([torch.zeros(idle, dtype=torch.float64), term.mean]),
+        root=torch.zeros(idle + len(term.mean), 1, dtype=torch.float64),
+        pairs=term,
+    )
+
+
+def _read_out(describer: Describer) -> tuple[Tensor, Tensor]:
+    """Return weights (p,) and the (d, p) map from the block of learned descriptors to features."""
+    kinds = len(describer.groups)
+    each = torch.block_diag(*[e.readout.weight.detach().double().T for e in describer.encoders])
+    scales = [describer.learned_scale(kind).double() for kind in range(kinds)]
+    members = torch.cat([scale.unsqueeze(1) * each for scale in scales]) * kinds**0.5
+    mean = members.mean(dim=1, keepdim=True)
+    count = members.shape[1]
+    apart = (members - mean) / max(1, count - 1) ** 0.5
+    root = torch.cat([SHARE_OF_CORRECTION * mean, apart], dim=1)
+    weights = torch.zeros(count + 1, dtype=torch.float64)
+    weights[0] = 1.0 / SHARE_OF_CORRECTION
+    return weights, root
