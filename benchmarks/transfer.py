@@ -7,7 +7,7 @@
 
 A model is trained on reference labels in the sources, a held-out host left out where it is one of
 them, and put into a registry of the benchmark's own. Sources are picked at random from CoRE MOF
-2019 (``pip install --no-deps CoRE-MOF==2019.1``): small cells, at most four of each metal, no
+2019 (``pip install --no-deps CoRE-MOF==2019.1``): small cells, at most ten of each metal, no
 composition twice, none of the composition of a host held out; or named. Then
 
 - surrogates: insertions of the held-out host are labelled, half where the baseline and half where
@@ -28,8 +28,10 @@ import json
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -104,16 +106,17 @@ def main() -> int:
     print("\n".join(as_lines(machine)) + "\n", flush=True)
     courses: list[Course] = []
     notes: list[str] = []
+    names: dict[str, str] = {}
     sources, held_out = _hosts(arguments)
     for host in held_out:
         name = _model(host, sources, arguments)
         if (note := _provenance(name)) not in notes:
             notes.append(note)
             print(note, flush=True)
-        for seed in arguments.seeds:
-            measure = _run_course if arguments.runs else _surrogate_course
-            courses.append(measure(host, name, seed, arguments))
-            print(_row(courses[-1], _targets(arguments)), flush=True)
+        names[host] = name
+    for course in _measured(names, arguments):
+        courses.append(course)
+        print(_row(course, _targets(arguments)), flush=True)
     text = "\n\n".join([*notes, table(courses, _targets(arguments), runs=arguments.runs)])
     print("\n" + text)
     stem = arguments.out / (arguments.name or ("runs" if arguments.runs else "surrogates"))
@@ -176,7 +179,43 @@ def _model(host: str, sources: Sequence[str], arguments: argparse.Namespace) -> 
                 )
             except WidomillError as error:
                 _say(f"{Path(one).stem} is left out: {error}")
-        return train(name, folders, seed=0, members=2, say=_say).name
+        return train(name, folders, seed=0, say=_say).name
+
+
+def _measured(names: dict[str, str], arguments: argparse.Namespace) -> Iterator[Course]:
+    """Yield the courses of all hosts and seeds, worked out side by side, in order.
+
+    Args:
+        names: the model of every host held out.
+        arguments: of the command.
+    """
+    measure = _run_course if arguments.runs else _surrogate_course
+    if not arguments.runs:
+        for host in names:
+            _labelled(host, arguments)
+    with ProcessPoolExecutor(arguments.processes, get_context("spawn"), _one_thread) as pool:
+        jobs = [
+            pool.submit(measure, host, name, seed, arguments)
+            for host, name in names.items()
+            for seed in arguments.seeds
+        ]
+        for job in jobs:
+            yield job.result()
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _labelled(host: str, arguments: argparse.Namespace) -> Path:
+    """Return the folder of the labels of a host held out."""
+    from flows.models import label_hosts
+
+    folder = arguments.folder / f"held-out-{arguments.labels}-{arguments.charges}"
+    options = _options(arguments)
+    return label_hosts([host], folder, arguments.labels, _say, seed=1, **options)[0]
 
 
 def _short(text: str) -> str:
@@ -203,11 +242,10 @@ def _provenance(name: str) -> str:
 
 def _surrogate_course(host: str, name: str, seed: int, arguments: argparse.Namespace) -> Course:
     """Return the errors of surrogates on labels held out."""
-    from flows.models import evaluate, label_hosts
+    from flows.models import evaluate
 
     folder = arguments.folder / f"held-out-{arguments.labels}-{arguments.charges}"
-    out = label_hosts([host], folder, arguments.labels, _say, seed=1, **_options(arguments))[0]
-    found = evaluate(name, out, seed=seed)
+    found = evaluate(name, (folder / Path(host).stem).absolute(), seed=seed)
     rows = found["own_labels"]
     labels = (0.0, *(float(row["own_labels"]) for row in rows))
     without = (found["baseline_rms_kj_per_mol"], *(row["without"] for row in rows))
@@ -357,7 +395,8 @@ def _arguments() -> argparse.Namespace:
         "--pick-held-out", type=int, default=0, help="held out: so many more of the same draw"
     )
     parser.add_argument("--sources", nargs="*", default=[], help="bundled hosts or CIF files")
-    parser.add_argument("--pick", type=int, default=40, help="sources picked from CoRE MOF")
+    parser.add_argument("--pick", type=int, default=130, help="sources picked from CoRE MOF")
+    parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--source-labels", type=int, default=60, help="labels of each source")
     parser.add_argument("--labels", type=int, default=200, help="labels of a host held out")

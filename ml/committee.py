@@ -25,7 +25,7 @@ from ml.linear_system import LEARNED, Observations, PairTerm
 from ml.training import LabelSet, spread_of
 
 MEMBERS = 5
-CHANNELS, HIDDEN = 16, 96
+CHANNELS, HIDDEN = 32, 128
 STEPS, STEPS_PER_HOST, MOST_STEPS = 400, 8, 1600
 BATCH, CHUNK = 96, 384
 LEARNING_RATE = 3e-3
@@ -194,7 +194,11 @@ def train_committee(
     members = max(2, min(members, count)) if count > 1 else members
     steps = steps or min(MOST_STEPS, STEPS + STEPS_PER_HOST * count)
     settings = EncoderSettings(
-        channels=CHANNELS, hidden=HIDDEN, descriptors=1, features=lessons.features.shape[1]
+        channels=CHANNELS,
+        hidden=HIDDEN,
+        descriptors=1,
+        features=lessons.features.shape[1],
+        deep=True,
     )
     every = torch.arange(len(lessons.source))
     encoders: list[Encoder] = []

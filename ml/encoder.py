@@ -34,6 +34,7 @@ class EncoderSettings:
         host_basis: radial basis among host atoms.
         features: length of the given features of host atoms that are embedded in place of the
             graph; 0 for the graph.
+        deep: whether site networks have a second hidden layer.
     """
 
     channels: int = 12
@@ -42,6 +43,7 @@ class EncoderSettings:
     site_basis: RadialBasis = RadialBasis()
     host_basis: RadialBasis = RadialBasis(HOST_CUTOFF_ANGSTROM, 0.8, 12)
     features: int = 0
+    deep: bool = False
 
 
 class HostEmbedding(nn.Module):
@@ -109,22 +111,27 @@ class FeatureEmbedding(nn.Module):
 
 
 class SiteNetwork(nn.Module):
-    """One two-layer network per site type, zero at zero input."""
+    """One network per site type, with one or two hidden layers, zero at zero input."""
 
     def __init__(self, inputs: int, types: int, settings: EncoderSettings) -> None:
         """Create the layers for a number of site types."""
         super().__init__()
         hidden, outputs = settings.hidden, settings.descriptors
         self.first = nn.ModuleList(nn.Linear(inputs, hidden) for _ in range(types))
+        self.between = nn.ModuleList(
+            nn.Linear(hidden, hidden) for _ in range(types if settings.deep else 0)
+        )
         self.second = nn.ModuleList(nn.Linear(hidden, outputs, bias=False) for _ in range(types))
 
     def forward(self, inputs: Tensor, kind: int) -> Tensor:
         """Return (s, descriptors) of (s, inputs) for sites of one type."""
-        first = self.first[kind]
-        silent = first(torch.zeros_like(inputs[:1]))
-        hidden = nn.functional.silu(first(inputs)) - nn.functional.silu(silent)
-        descriptors: Tensor = self.second[kind](hidden)
+        silent = self._hidden(torch.zeros_like(inputs[:1]), kind)
+        descriptors: Tensor = self.second[kind](self._hidden(inputs, kind) - silent)
         return descriptors
+
+    def _hidden(self, inputs: Tensor, kind: int) -> Tensor:
+        hidden = nn.functional.silu(self.first[kind](inputs))
+        return nn.functional.silu(self.between[kind](hidden)) if self.between else hidden
 
 
 def radial_moments(
@@ -225,6 +232,13 @@ class Encoder(nn.Module):
         """Return the (hidden,) bias of one type's hidden layer."""
         return self.sites.first[kind].get_parameter("bias").detach()
 
+    def between(self, kind: int) -> tuple[Tensor, Tensor] | None:
+        """Return (hidden, hidden) weight and (hidden,) bias of a second hidden layer, if any."""
+        if not self.settings.deep:
+            return None
+        layer = self.sites.between[kind]
+        return layer.get_parameter("weight").detach(), layer.get_parameter("bias").detach()
+
     def last_weight(self, kind: int) -> Tensor:
         """Return the (descriptors, hidden) map out of one type's hidden layer."""
         return self.sites.second[kind].get_parameter("weight").detach()
@@ -240,6 +254,7 @@ class Encoder(nn.Module):
             "site_basis": list(_basis_numbers(s.site_basis)),
             "host_basis": list(_basis_numbers(s.host_basis)),
             "features": s.features,
+            "deep": s.deep,
         }
 
 
@@ -253,6 +268,7 @@ def encoder_from_specification(spec: dict[str, Any]) -> Encoder:
         site_basis=RadialBasis(*spec["site_basis"]),
         host_basis=RadialBasis(*spec["host_basis"]),
         features=spec.get("features", 0),
+        deep=spec.get("deep", False),
     )
     return Encoder(tuple(spec["types"]), tuple(spec["elements"]), settings, spec["targets"])
 

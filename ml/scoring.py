@@ -32,12 +32,15 @@ class _Network:
     Attributes:
         radial: (p, d) map from field values to radial descriptors.
         into: (p, members * hidden) map into the hidden layers, with their biases.
+        between: (members, hidden, hidden) map into second hidden layers and (members, 1, hidden)
+            bias, or None.
         out: (members, hidden, descriptors) scaled maps out of the hidden layers.
         silent: (members * descriptors,) what the networks give for one site out of reach.
     """
 
     radial: FixedMatrix
     into: FixedMatrix
+    between: tuple[Tensor, Tensor] | None
     out: Tensor
     silent: Tensor
 
@@ -53,9 +56,16 @@ class _Network:
         radial, into = fields.read_outs[kind].split(
             [len(describer.radial_scale(kind)), len(bias)], 1
         )
+        layers = [layer for encoder in encoders if (layer := encoder.between(kind)) is not None]
+        between = None
+        if layers:
+            between = (
+                torch.stack([weight.T for weight, _ in layers]),
+                torch.stack([shift[None] for _, shift in layers]),
+            )
         hidden = torch.nn.functional.silu(bias).reshape(len(encoders), 1, -1)
-        silent = torch.bmm(hidden, out).flatten()
-        return cls(FixedMatrix(radial), FixedMatrix(into, bias), out, silent)
+        silent = torch.bmm(_second(hidden, between), out).flatten()
+        return cls(FixedMatrix(radial), FixedMatrix(into, bias), between, out, silent)
 
     def __call__(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """Return (m * b, d) radial descriptors and (b, d') learned ones summed over m sites.
@@ -66,9 +76,19 @@ class _Network:
         sites, count, width = values.shape
         flat = values.reshape(sites * count, width)
         hidden = torch.nn.functional.silu(self.into(flat), inplace=True)
+        if self.between is not None:
+            members = hidden.reshape(sites * count, len(self.out), -1).transpose(0, 1)
+            hidden = _second(members, self.between).transpose(0, 1).flatten(1)
         summed = _total(hidden, sites).reshape(count, len(self.out), -1)
         learned = torch.bmm(summed.transpose(0, 1), self.out).transpose(0, 1)
         return self.radial(flat), learned.reshape(count, -1) - sites * self.silent
+
+
+def _second(hidden: Tensor, between: tuple[Tensor, Tensor] | None) -> Tensor:
+    """Return the second hidden layers of (members, n, hidden) first ones; those where none are."""
+    if between is None:
+        return hidden
+    return torch.nn.functional.silu(torch.baddbmm(between[1], hidden, between[0]))
 
 
 def _total(values: Tensor, sites: int) -> Tensor:
