@@ -2,20 +2,20 @@
 
 import math
 
-import transfer
+from common import courses
 
 
 def test_labels_to_a_target_are_interpolated_on_logarithmic_errors() -> None:
-    assert transfer.labels_to(0.1, [10, 20, 30], [1.0, 0.01, 0.001]) == 15.0
-    assert transfer.labels_to(2.0, [10, 20], [1.0, 0.5]) == 10.0
-    assert math.isinf(transfer.labels_to(0.1, [10, 20], [1.0, 0.5]))
+    assert courses.labels_to(0.1, [10, 20, 30], [1.0, 0.01, 0.001]) == 15.0
+    assert courses.labels_to(2.0, [10, 20], [1.0, 0.5]) == 10.0
+    assert math.isinf(courses.labels_to(0.1, [10, 20], [1.0, 0.5]))
 
 
 def test_the_table_gives_ratios_and_says_what_was_not_reached() -> None:
-    reached = transfer.Course("A", 0, ((10.0, 30.0),) * 2, ((1.0, 0.01), (0.1, 0.01)))
-    by_model = transfer.Course("A", 1, ((10.0, 30.0),) * 2, ((1.0, 0.5), (1.0, 0.01)))
-    missed = transfer.Course("B", 0, ((10.0, 30.0),) * 2, ((1.0, 0.5), (1.0, 0.5)))
-    text = transfer.table([reached, by_model, missed], (0.1,), runs=True)
+    reached = courses.Course("A", 0, ((10.0, 30.0),) * 2, ((1.0, 0.01), (0.1, 0.01)))
+    by_model = courses.Course("A", 1, ((10.0, 30.0),) * 2, ((1.0, 0.5), (1.0, 0.01)))
+    missed = courses.Course("B", 0, ((10.0, 30.0),) * 2, ((1.0, 0.5), (1.0, 0.5)))
+    text = courses.table([reached, by_model, missed], (0.1,), runs=True)
     assert "| A | 0 | 20 | 10 | 0.50 |" in text
     assert "| A | 1 | not reached | 20 | 0.67 |" in text
     assert "| B | 0 | not reached | not reached | - |" in text
@@ -24,5 +24,5 @@ def test_the_table_gives_ratios_and_says_what_was_not_reached() -> None:
 
 
 def test_a_model_that_never_gets_there_counts_as_infinitely_worse() -> None:
-    lost = transfer.Course("A", 0, ((10.0, 30.0),) * 2, ((1.0, 0.01), (1.0, 0.5)))
+    lost = courses.Course("A", 0, ((10.0, 30.0),) * 2, ((1.0, 0.01), (1.0, 0.5)))
     assert lost.ratio(0.1) == math.inf
