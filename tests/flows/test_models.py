@@ -77,11 +77,15 @@ def wrong(sources: list[Path], registry: Path) -> Card:
     return card
 
 
-def test_half_of_the_labels_lie_where_a_first_surrogate_says(sources: list[Path]) -> None:
-    """The guest binds elsewhere than the baseline thinks: later labels go deeper."""
+def test_half_of_the_labels_lie_where_a_first_surrogate_says(tmp_path: Path) -> None:
+    """The baseline misses the open metal site: labels that a surrogate asks for go deeper."""
+    field = FORCE_FIELD.with_name("open-metal.yaml")
+    options: dict[str, Any] = {"guest": "CO2", "charges": "eeq", "seed": 4}
+    host, reference = ["Mg-MOF-74"], f"forcefield:{field}"
+    (folder,) = label_hosts(host, tmp_path, 30, quiet, reference=reference, **options)
     by_round: dict[str, list[float]] = {}
     places = set()
-    for path in sorted((sources[0] / "labels").glob("*.parquet")):
+    for path in sorted((folder / "labels").glob("*.parquet")):
         for row in read_rows(path):
             by_round.setdefault(path.name[:8], []).append(row["energy_kj_per_mol"])
             places.add(tuple(row[name] for name in PLACE))
@@ -90,7 +94,8 @@ def test_half_of_the_labels_lie_where_a_first_surrogate_says(sources: list[Path]
         "round-02": 15,
     }
     assert len(places) == 30
-    assert np.mean(by_round["round-02"]) < np.mean(by_round["round-01"])
+    deepest = {name: np.mean(sorted(energies)[:5]) for name, energies in by_round.items()}
+    assert deepest["round-02"] < deepest["round-01"]
 
 
 def small(out: Path, **changes: object) -> HenrySettings:
