@@ -35,7 +35,9 @@ class RetrainSettings(BaseModel):
     guest: str = Field(default="CO2", description="guest of the labels")
     campaigns: tuple[str, ...] = Field(default=(), description="folders of campaigns")
     runs: tuple[str, ...] = Field(default=(), description="folders of single runs")
-    members: int = Field(default=2, ge=1, le=16, description="encoders of the ensemble")
+    members: int | None = Field(
+        default=None, ge=1, le=16, description="networks; chosen by their kind when omitted"
+    )
     seed: int = Field(default=0, ge=0, le=2**63 - 1, description="random seed")
     fewest_new_labels: int = Field(
         default=1, ge=1, le=10**6, description="labels more than the last model had, to train again"

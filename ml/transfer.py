@@ -1,16 +1,15 @@
 """What reference labels in some hosts say of another, before that one has labels of its own.
 
-Two kinds of knowledge:
+Where the atoms of all sources are described by given features (`HostArrays.features`), a committee
+of networks taught by all sources (`ml.committee`), and how hosts depart from what it says, as
+pair potentials (`PairLessons.fit_departures`).
 
-- pair potentials that hosts have in common, with how much hosts differ (`ml.pair_prior`): a mean
-  and a covariance that a new host's own labels narrow down. It takes two sources at least;
-- a Gaussian process on the descriptors of encoders trained over all source hosts
-  (`ml.many_hosts`), conditioned on the corrections of all sources, with a short kernel: it says
-  something where the surroundings of a guest resemble those in a source, and fades to "no
-  correction, large uncertainty" elsewhere. A single source has the kernel that is its own best.
+Elsewhere two kinds of knowledge, of which that speaks first which predicts each source better from
+the others: pair potentials that hosts have in common (`ml.pair_prior`), and a Gaussian process on
+the descriptors of encoders trained over all source hosts (`ml.source_process`).
 
-Before the first label speaks whichever predicts each source better from the others; from then on
-labels held out in turn choose (`ml.fitting`).
+Both kinds of pair potential take two sources at least. From a host's first labels on, those
+choose between what the model says and what they say alone (`ml.fitting`).
 """
 
 from __future__ import annotations
@@ -70,10 +69,11 @@ class SourceModel:
     """What is known of the sources.
 
     Attributes:
-        encoders: trained over all sources.
-        head: conditioned on the corrections of all sources.
+        encoders: trained over all sources: the committee, or what describes guests to the process.
+        head: what the committee says, or the process.
         limits: bounds and calibration of predictions without labels of the new host.
-        pairs: pair potentials of the sources; None with a single source.
+        pairs: pair potentials of the sources, in common or of departures from the committee; None
+            with a single source.
         pairs_first: whether pair potentials, not the head, predict without labels.
     """
 
@@ -87,12 +87,14 @@ class SourceModel:
         """Return what the model says of a host, as a surrogate of it.
 
         Args:
-            host: any host; elements that no source has count as an average atom.
+            host: any host, with features of its atoms where the model has a committee; elements
+                that no source has count as an average atom.
             guest: the guest, with site types the model knows.
             device: torch device to predict on.
 
         Raises:
-            ModelError: the guest's site types are not those of the model.
+            ModelError: the guest's site types are not those of the model, or nothing is known
+                of the surroundings of the host's atoms.
         """
         known = self.encoders[0].types
         if guest.type_names != known:
@@ -188,14 +190,14 @@ def train_source_model(
         sources: hosts with baseline energies and labels.
         guest: the guest's sites.
         temperature_k: temperature that says which labels matter, K.
-        seed: seed of the encoders.
+        seed: seed of the networks.
         members: networks; by default five in a committee, two encoders of a process.
-        steps: optimiser steps per encoder; by default 300 and 40 more per host.
+        steps: optimiser steps per network; chosen by kind and number of hosts when omitted.
 
     Returns:
-        The model, and how each source is predicted by a head without its labels. The encoders
-        have seen its free baseline energies, which a host never seen lacks: for one with elements
-        that no source has, these figures are too good.
+        The model, and how each source is predicted by what has not seen its labels. Encoders of a
+        process have seen its free baseline energies, which a host never seen lacks: for one with
+        elements that no source has, these figures are too good.
 
     Raises:
         ModelError: there is not one usable label.
