@@ -135,6 +135,8 @@ def _label(
     chosen: np.ndarray,
 ) -> None:
     """Label chosen insertions, but for chunks that are there already."""
+    from chem.references.contract import plausible
+
     for number, start in enumerate(range(0, len(chosen), CHUNK)):
         path = labels_path(run_dir, round_number, number)
         if path.exists():
@@ -143,7 +145,7 @@ def _label(
             values[chosen[start : start + CHUNK]] for values in places
         )
         level = reference_level(run_dir)
-        results = level.interaction_energies(fractional, quaternions, forces=True)
+        results = plausible(level.interaction_energies(fractional, quaternions, forces=True))
         columns = placement_columns(fractional, quaternions) | {
             "label_key": np.array(["" for _ in baseline]),
             "baseline_kj_per_mol": baseline,

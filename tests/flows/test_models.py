@@ -98,6 +98,23 @@ def test_half_of_the_labels_lie_where_a_first_surrogate_says(tmp_path: Path) -> 
     assert deepest["round-02"] < deepest["round-01"]
 
 
+def test_a_label_that_cannot_be_true_teaches_nothing(tmp_path: Path) -> None:
+    field = tmp_path / "mad.yaml"
+    field.write_text(
+        "name: mad\nsource: made up for tests\n"
+        "types: {C: [60000, 3.0], H: [60000, 2.4], O: [60000, 2.7], N: [60000, 2.8], "
+        "Zn: [60, 2.6]}\n"
+    )
+    options: dict[str, Any] = {"guest": "CO2", "charges": "eeq", "reference": f"forcefield:{field}"}
+    (folder,) = label_hosts(["CALF20-b"], tmp_path, 12, quiet, **options)
+    rows = [row for path in (folder / "labels").glob("*.parquet") for row in read_rows(path)]
+    failed = [row for row in rows if row["status"] == "failed"]
+    assert len(rows) == 12
+    assert failed
+    assert "kJ/mol" in failed[0]["reason"]
+    assert all(row["energy_kj_per_mol"] >= -300.0 for row in rows if row not in failed)
+
+
 def small(out: Path, **changes: object) -> HenrySettings:
     values: dict[str, object] = {
         "host": "CALF-20",
