@@ -72,7 +72,7 @@ def test_a_sound_folder_has_no_faults(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "harm"),
     [
-        ("labels/round-01-chunk-0000.parquet", truncate),
+        ("labels/round-02-chunk-0000.parquet", truncate),
         ("insertions/table-01-batch-00000.parquet", flip),
         ("models/round-02.pt", truncate),
         ("context.json", truncate),
@@ -116,7 +116,7 @@ def test_left_over_files_are_removed(folder: Path) -> None:
 
 
 def test_a_label_under_the_wrong_key_is_found(folder: Path) -> None:
-    path = sorted((folder / "labels").glob("round-01*"))[0]
+    path = sorted((folder / "labels").glob("round-02*"))[0]
     table = pq.read_table(path)
     moved = table.column("frac_x").to_numpy() + 0.25
     changed = table.set_column(
