@@ -20,7 +20,7 @@ from torch import Tensor
 from ml.descriptors import Describer
 from ml.encoder import Encoder, EncoderSettings, FeatureEmbedding
 from ml.graphs import GuestSites, HostArrays, SiteNeighbours, place_sites
-from ml.heads import NEGLIGIBLE_KJ_PER_MOL, Head, Kernel
+from ml.heads import Head, linear_head
 from ml.linear_system import LEARNED, Observations, PairTerm
 from ml.training import LabelSet, spread_of
 
@@ -330,16 +330,7 @@ def committee_head(encoders: tuple[Encoder, ...], guest: GuestSites) -> Head:
     )
     describer = Describer(encoders, nowhere, guest)
     blocks = describer.describe(*(torch.zeros(1, n, dtype=torch.float64) for n in (3, 4)))
-    centres = tuple(tuple(torch.zeros_like(v[:1, 0]) for v in b.values) for b in blocks)
-    idle = sum(len(part) for part in centres)
-    term = PairTerm(*_read_out(describer), NOISE[0], LEARNED)
-    return Head(
-        Kernel((NEGLIGIBLE_KJ_PER_MOL,) * len(blocks), (1.0,) * len(blocks), NOISE),
-        centres,
-        weights=torch.cat([torch.zeros(idle, dtype=torch.float64), term.mean]),
-        root=torch.zeros(idle + len(term.mean), 1, dtype=torch.float64),
-        pairs=term,
-    )
+    return linear_head(PairTerm(*_read_out(describer), NOISE[0], LEARNED), blocks, NOISE)
 
 
 def _read_out(describer: Describer) -> tuple[Tensor, Tensor]:

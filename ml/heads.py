@@ -178,6 +178,28 @@ def fit_head(
     )
 
 
+def linear_head(
+    term: PairTerm, blocks: tuple[Block, ...], noise: tuple[float, float, float]
+) -> Head:
+    """Return a linear term as a head, before any label, whose kernels count for nothing.
+
+    Args:
+        term: the term.
+        blocks: descriptor blocks of any insertion, for their sizes.
+        noise: noise levels.
+    """
+    centres = tuple(tuple(torch.zeros_like(v[:1, 0]) for v in b.values) for b in blocks)
+    idle = sum(len(part) for part in centres)
+    count = len(blocks)
+    return Head(
+        Kernel((NEGLIGIBLE_KJ_PER_MOL,) * count, (1.0,) * count, noise),
+        centres,
+        weights=torch.cat([torch.zeros(idle, dtype=torch.float64), term.mean]),
+        root=torch.zeros(idle + len(term.mean), 1, dtype=torch.float64),
+        pairs=term,
+    )
+
+
 def _square_root(matrix: Tensor) -> Tensor:
     """Return (r, q) orthogonal columns R with R R^T equal to a positive matrix but for noise."""
     values, vectors = torch.linalg.eigh(0.5 * (matrix + matrix.T))

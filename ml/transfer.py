@@ -33,7 +33,7 @@ from ml.descriptors import Describer
 from ml.encoder import Encoder
 from ml.fitting import CLIP_BELOW_KT
 from ml.graphs import SITE_CUTOFF_ANGSTROM, GuestSites, HostArrays
-from ml.heads import NEGLIGIBLE_KJ_PER_MOL, Head, Kernel
+from ml.heads import Head, Kernel, linear_head
 from ml.linear_system import SUMS, Observations, PairTerm
 from ml.many_hosts import Lesson
 from ml.observing import describe_labels, observations, relevant_rows
@@ -307,18 +307,8 @@ def _by_process(taught: _Taught, process: SourceProcess) -> tuple[SourceModel, S
 
 def _pair_head(pairs: PairPrior, describer: Describer) -> Head:
     """Return pair potentials as a head whose kernels count for nothing."""
-    term = pairs.term(describer)
     blocks = describer.describe(*(torch.zeros(1, n, dtype=torch.float64) for n in (3, 4)))
-    centres = tuple(tuple(torch.zeros_like(v[:1, 0]) for v in b.values) for b in blocks)
-    idle = sum(len(part) for part in centres)
-    count = len(blocks)
-    return Head(
-        Kernel((NEGLIGIBLE_KJ_PER_MOL,) * count, (1.0,) * count, pairs.noise),
-        centres,
-        weights=torch.cat([torch.zeros(idle, dtype=torch.float64), term.mean]),
-        root=torch.zeros(idle + len(term.mean), 1, dtype=torch.float64),
-        pairs=term,
-    )
+    return linear_head(pairs.term(describer), blocks, pairs.noise)
 
 
 def _with_all_kinds(observed: Observations) -> Observations:
