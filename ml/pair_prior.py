@@ -64,7 +64,8 @@ class PairPrior:
         rows = columns_of(cells, len(self.parts), known.clamp(min=0))
         new = (known < 0).repeat(cells)
         broad, own = spread_over(self.broad, parts), spread_over(self.own, parts)
-        shared, mean = torch.zeros(len(new), len(new), dtype=torch.float64), torch.zeros(len(new))
+        mean = torch.zeros(len(new), dtype=torch.float64)
+        shared = torch.diag(mean)
         if self.parts:
             shared = self.covariance[rows][:, rows]
             shared = torch.where(new.unsqueeze(0) | new.unsqueeze(1), 0.0, shared)
@@ -74,7 +75,7 @@ class PairPrior:
         spread = sums @ shared @ sums.T
         jitter = JITTER * torch.diagonal(spread).max() * torch.eye(len(spread), dtype=torch.float64)
         factor = torch.linalg.cholesky(spread + jitter)
-        mean = sums @ mean.double()
+        mean = sums @ mean
         columns = torch.tensor([tuple(flagged).index(z) for z in present], dtype=torch.long)
         root = torch.zeros(cells * len(flagged), len(mean), dtype=torch.float64)
         root[columns_of(cells, len(flagged), columns)] = factor
