@@ -7,7 +7,7 @@
 
 A model is trained on reference labels in the sources, a held-out host left out where it is one of
 them, and put into a registry of the benchmark's own. Sources are picked at random from CoRE MOF
-2019 (``pip install --no-deps CoRE-MOF==2019.1``): small cells, at most ten of each metal, no
+2019 (``pip install --no-deps CoRE-MOF==2019.1``): small cells, at most fifteen of each metal, no
 composition twice, none of the composition of a host held out; or named. Then
 
 - surrogates: insertions of the held-out host are labelled, half where the baseline and half where
@@ -241,7 +241,7 @@ def _arguments() -> argparse.Namespace:
         "--pick-held-out", type=int, default=0, help="held out: so many more of the same draw"
     )
     parser.add_argument("--sources", nargs="*", default=[], help="bundled hosts or CIF files")
-    parser.add_argument("--pick", type=int, default=130, help="sources picked from CoRE MOF")
+    parser.add_argument("--pick", type=int, default=200, help="sources picked from CoRE MOF")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--source-labels", type=int, default=60, help="labels of each source")

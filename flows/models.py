@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tasks.context import RunContext
 
 Say = Callable[[str], None]
-OWN_LABELS = (3, 5, 10, 20, 40, 80)
+OWN_LABELS = (1, 2, 3, 5, 10, 20, 40, 80)
 TEST_SHARE = 0.4
 FEWEST_TEST = 5
 

@@ -22,6 +22,9 @@ from ml.kernels import gram
 from ml.linear_system import LinearSystem, Observations, PairTerm
 
 MOST_LABELS = 300
+FEWEST_TO_TUNE = 3
+FEW_LENGTH, FEW_NOISE = 2.0, (0.5, 3.0, 3.0)
+"""Length of all kernels and noise where labels are too few to tell them."""
 STARTS = (0.8, 2.0)
 AMPLITUDE_PRIOR = (math.log(10.0), 1.5)
 START_AMPLITUDE = 1.2
@@ -83,9 +86,10 @@ def fit_kernel(
     usual = AMPLITUDE_PRIOR
     if rest_kj_per_mol is not None:
         usual = math.log(rest_kj_per_mol), REST_WIDTH
-    if len(observed.energy) < 3:
+    if len(observed.energy) < FEWEST_TO_TUNE:
         count = len(blocks)
-        kernel = Kernel((10.0 / math.sqrt(count),) * count, (2.0,) * count, (0.5, 3.0, 3.0))
+        amplitude = math.exp(usual[0]) / math.sqrt(count)
+        kernel = Kernel((amplitude,) * count, (FEW_LENGTH,) * count, FEW_NOISE)
         return Fit(kernel, -math.inf, pairs)
     value, kernel, factor = _fit_energies(*_subset(blocks, observed), pairs, usual, steps=steps)
     if observed.force is not None or observed.torque is not None:

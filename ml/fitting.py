@@ -22,7 +22,7 @@ from ml.surrogate import PRIOR_SD_KJ_PER_MOL, SKIP_ABOVE_KJ_PER_MOL, Limits, Sur
 from ml.training import LabelSet
 
 CLIP_BELOW_KT = 2.0
-OPEN_LABELS = 20.0
+OPEN_LABELS = 100.0
 """With so many labels the margin below the lowest of them is twice that of many."""
 SKIP_KT = 8.0
 SKIP_MARGIN_KJ_PER_MOL = 20.0
@@ -52,7 +52,8 @@ def fit_surrogate(
     """Fit a surrogate to labels.
 
     Labels more than 12 kT above the deepest count with growing noise, those more than 35 kT
-    above it not at all. With fewer than three usable labels the prior comes back.
+    above it not at all. With fewer than three usable labels what was known before comes back,
+    unless it is known how hosts depart from it: then one is enough.
 
     Args:
         encoders: pretrained encoders of this host and guest.
@@ -70,34 +71,40 @@ def fit_surrogate(
         pairs: what pair potentials of other hosts have in common. Of neither, the one and the
             other, that is used under which the labels are most probable.
         departures: whether pair potentials tell how hosts depart from the prior mean, so that
-            they go with it.
+            they are used together or not at all.
 
     Returns:
         The surrogate.
     """
     thermal = GAS_CONSTANT_KJ_PER_MOL_K * temperature_k
     kept = labels.rows(relevant_rows(labels, thermal))
-    if len(kept.energy_kj_per_mol) < FEWEST_LABELS:
-        return Surrogate(host, guest, Limits(prior_sd_kj_per_mol=prior_sd_kj_per_mol))
+    few = len(kept.energy_kj_per_mol) < FEWEST_LABELS
+    if shuffle_labels:
+        prior = pairs = None
+    departing = departures and prior is not None and pairs is not None
+    if few and not (departing and len(kept.energy_kj_per_mol)):
+        return prior or Surrogate(host, guest, Limits(prior_sd_kj_per_mol=prior_sd_kj_per_mol))
     observed = observations(kept, thermal, device)
     if shuffle_labels:
         order = torch.as_tensor(np.random.default_rng(seed).permutation(len(observed.energy)))
         shuffled = observed.energy[order.to(observed.energy.device)]
         observed = Observations(shuffled, None, None, observed.stretch)
-        prior = pairs = None
     describer = Describer(encoders, host, guest, device)
     blocks = describe_labels(describer, kept, observed)
     relevance = boltzmann_relevance(kept.energy_kj_per_mol, thermal)
-    ways = [_Way(observed, fit_kernel(blocks, observed))]
+    known = None if pairs is None else pairs.term(describer)
+    ways = [] if few else [_Way(observed, fit_kernel(blocks, observed))]
     if prior is not None:
         above = observations(above_prior(prior, kept), thermal, device)
         rest = prior.limits.calibration * prior.limits.noise_kj_per_mol
-        ways.append(_Way(above, fit_kernel(blocks, above, rest_kj_per_mol=rest), prior))
-        if pairs is not None and departures:
-            known = pairs.term(describer)
-            ways.append(_Way(above, fit_kernel(blocks, above, pairs=known), prior))
-    if pairs is not None and not departures:
-        ways.append(_Way(observed, fit_kernel(blocks, observed, pairs=pairs.term(describer))))
+        fit = (
+            fit_kernel(blocks, above, pairs=known)
+            if departing
+            else fit_kernel(blocks, above, rest_kj_per_mol=rest)
+        )
+        ways.append(_Way(above, fit, prior))
+    if known is not None and not departures:
+        ways.append(_Way(observed, fit_kernel(blocks, observed, pairs=known)))
     best = max(ways, key=lambda way: way.fit.log_evidence)
     kernel, term = best.fit.kernel, best.fit.pairs
     spread = _cross_validate(blocks, best.observed, kernel, relevance, term)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 PRETRAINING_INSERTIONS = 6000
 MEMBERS = 4
+FEWEST_LABELS = 4
+"""With fewer a run's surrogate is what it was; one is enough beside a committee of other hosts."""
 FEWEST_STEPS = 150
 MOST_STEPS = 600
 ENERGY_DECIMALS = 3
@@ -139,7 +141,8 @@ def fit(item: FitItem) -> FitRecord:
     calibration = calibrate(item.run_dir, item.label_rounds, context)
     if not path.exists():
         prior, known = known_prior(item.run_dir)
-        if usable < 4:
+        departures = known is not None and known.pairs_are_departures
+        if usable < (1 if departures else FEWEST_LABELS):
             model = prior or prior_surrogate(host, guest)
         else:
             model = fit_surrogate(
@@ -153,7 +156,7 @@ def fit(item: FitItem) -> FitRecord:
                 shuffle_labels=context.shuffle_labels,
                 prior=prior,
                 pairs=known.pairs if known else None,
-                departures=known.pairs_are_departures if known else False,
+                departures=departures,
             )
         write_validation(item.run_dir, item.round_number, model, labels)
         table = store_fields(model.describer, path.parent) if model.describer else None

@@ -15,7 +15,7 @@ LARGEST_FILE_BYTES = 9_000
 """Files above it hold cells too large for many reference labels; they are not even read."""
 MOST_ATOMS = 84
 MOST_KG_PER_M3 = 1600.0
-MOST_OF_A_METAL = 10
+MOST_OF_A_METAL = 15
 
 
 def pick(collection: str, count: int, seed: int, without: Iterable[str]) -> list[Path]:
@@ -28,7 +28,7 @@ def pick(collection: str, count: int, seed: int, without: Iterable[str]) -> list
         without: reduced formulas that are not to be among them.
 
     Returns:
-        CIF files: open enough, small, with carbon and one metal, at most ten of each metal.
+        CIF files: open enough, small, with carbon and one metal, at most fifteen of each metal.
     """
     metals: Counter[str] = Counter()
     seen = set(without)

@@ -171,6 +171,26 @@ def test_labels_of_the_host_itself_add_to_what_the_committee_says(model, target)
     assert rms(fitted, test) < 0.7 * min(rms(prior, test), rms(without, test))
 
 
+def test_one_label_is_enough_to_say_how_a_host_departs(model, target) -> None:
+    own, test = (_stronger(insertions(target, n, seed)) for n, seed in ((12, 6), (200, 7)))
+    prior = model.for_host(target, GUEST)
+    deepest = own.rows(np.argsort(own.energy_kj_per_mol)[:1])
+    known = {"prior": prior, "pairs": model.pairs, "departures": True}
+    options = {"temperature_k": TEMPERATURE_K, "seed": 1}
+    fitted = fit_surrogate(own_encoders(target), target, GUEST, deepest, **known, **options)
+    assert fitted.prior is not None
+    assert rms(fitted, test) < rms(prior, test)
+
+
+def test_without_a_usable_label_the_committee_speaks(model, target) -> None:
+    own = insertions(target, 2, 6)
+    failed = replace(own, energy_kj_per_mol=np.full(2, np.nan))
+    prior = model.for_host(target, GUEST)
+    known = {"prior": prior, "pairs": model.pairs, "departures": True}
+    options = {"temperature_k": TEMPERATURE_K, "seed": 1}
+    assert fit_surrogate(own_encoders(target), target, GUEST, failed, **known, **options) is prior
+
+
 def _stronger(labels: LabelSet) -> LabelSet:
     added = labels.energy_kj_per_mol - labels.baseline_kj_per_mol
     return replace(labels, energy_kj_per_mol=labels.baseline_kj_per_mol + 1.2 * added)
