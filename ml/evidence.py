@@ -37,6 +37,8 @@ FACTOR_PRIOR = (0.0, 0.5)
 LENGTH_PRIOR = (math.log(1.5), 0.8)
 NOISE_PRIOR = (math.log(0.4), 1.0)
 SLOPE_NOISE_PRIOR = (math.log(2.0), 1.0)
+LARGEST_AMPLITUDE_KJ_PER_MOL = 1e3
+"""Beyond it rounding, not labels, decides what the evidence is."""
 LEAST_NOISE = 0.05
 LEAST_SLOPE_NOISE = 0.1
 WITH_LEARNED = 3
@@ -155,7 +157,8 @@ def _fit_energies(
     theta = initial if best is None else best[1]
     numbers = [float(x) for x in torch.exp(theta)]
     noise = math.hypot(numbers[2 * count], LEAST_NOISE)
-    kernel = Kernel(tuple(numbers[:count]), tuple(numbers[count : 2 * count]), (noise, 2.0, 2.0))
+    amplitudes = tuple(_amplitudes(theta[:count]).tolist())
+    kernel = Kernel(amplitudes, tuple(numbers[count : 2 * count]), (noise, 2.0, 2.0))
     value = math.inf if best is None else best[0]
     return value, kernel, math.prod(numbers[2 * count + 1 :])
 
@@ -172,8 +175,8 @@ def _energy_evidence(
     level = torch.exp(2.0 * noise) + LEAST_NOISE**2
     wider = theta[2 * count + 1 :].sum()
     kernel = torch.diag(level * observed.stretch) + torch.exp(2.0 * wider) * fixed
-    for block, amplitude, length in zip(blocks, amplitudes, lengths, strict=True):
-        kernel = kernel + torch.exp(2.0 * amplitude) * gram(block, torch.exp(length))
+    for block, amplitude, length in zip(blocks, _amplitudes(amplitudes), lengths, strict=True):
+        kernel = kernel + amplitude**2 * gram(block, torch.exp(length))
     factor = torch.linalg.cholesky(kernel)
     solved = torch.cholesky_solve(observed.energy.unsqueeze(1), factor)[:, 0]
     fit = 0.5 * (observed.energy @ solved) + torch.log(torch.diagonal(factor)).sum()
@@ -201,7 +204,8 @@ def _refine_noise(
     least = torch.tensor((LEAST_NOISE, LEAST_SLOPE_NOISE, LEAST_SLOPE_NOISE), dtype=torch.float64)
 
     def objective(theta: Tensor) -> Tensor:
-        scales = system.scales(torch.exp(theta[:count]), torch.exp(theta[count + KINDS :].sum()))
+        stretch = torch.exp(theta[count + KINDS :].sum())
+        scales = system.scales(_amplitudes(theta[:count]), stretch)
         noise = torch.hypot(torch.exp(theta[count : count + KINDS]), least)
         evidence = system.posterior(scales, noise, stabilised=True).log_evidence
         penalty = _penalty(theta[:count], usual) + _penalty(theta[count], NOISE_PRIOR)
@@ -215,8 +219,13 @@ def _refine_noise(
     value += float(_penalty(torch.log(torch.tensor(kernel.lengths)), LENGTH_PRIOR))
     numbers = [float(x) for x in torch.exp(theta)]
     first, second, third = torch.hypot(torch.exp(theta[count : count + KINDS]), least).tolist()
-    refined = Kernel(tuple(numbers[:count]), kernel.lengths, (first, second, third))
+    amplitudes = tuple(_amplitudes(theta[:count]).tolist())
+    refined = Kernel(amplitudes, kernel.lengths, (first, second, third))
     return value, refined, math.prod(numbers[count + KINDS :])
+
+
+def _amplitudes(logarithms: Tensor) -> Tensor:
+    return torch.exp(logarithms.clamp(max=math.log(LARGEST_AMPLITUDE_KJ_PER_MOL)))
 
 
 def _penalty(values: Tensor, prior: tuple[float, float]) -> Tensor:

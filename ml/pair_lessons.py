@@ -23,7 +23,7 @@ START = (2.0, 1.0, 1.5)
 SPREAD_PRIOR = 2.0
 NOISE_PRIOR = 1.0
 STEPS = 40
-MOST_TO_TUNE = 16
+MOST_TO_TUNE = 48
 """Spreads and noise are those of so many sources at most; coefficients are those of all."""
 SMALLEST_SCALE = 1e-3
 

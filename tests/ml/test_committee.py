@@ -182,6 +182,18 @@ def test_one_label_is_enough_to_say_how_a_host_departs(model, target) -> None:
     assert rms(fitted, test) < rms(prior, test)
 
 
+def test_predictions_may_go_deeper_than_labels_by_less_the_more_there_are(model, target) -> None:
+    prior = model.for_host(target, GUEST)
+    options = {"temperature_k": TEMPERATURE_K, "seed": 1}
+    known = {"prior": prior, "pairs": model.pairs, "departures": True}
+    margins = []
+    for count, knowledge in ((6, known), (24, known), (24, {})):
+        own = insertions(target, count, 6)
+        fitted = fit_surrogate(own_encoders(target), target, GUEST, own, **knowledge, **options)
+        margins.append(own.energy_kj_per_mol.min() - fitted.limits.lowest_kj_per_mol)
+    assert margins[0] > 2.0 * margins[1] > 2.0 * margins[2] > 0.0
+
+
 def test_without_a_usable_label_the_committee_speaks(model, target) -> None:
     own = insertions(target, 2, 6)
     failed = replace(own, energy_kj_per_mol=np.full(2, np.nan))
