@@ -9,7 +9,7 @@ from scipy.stats import multivariate_normal
 
 from ml import heads
 from ml.descriptors import Block, rigid_moves
-from ml.evidence import fit_kernel, minimise
+from ml.evidence import LARGEST_AMPLITUDE_KJ_PER_MOL, fit_kernel, minimise
 from ml.heads import Kernel, choose_centres, fit_head, select_centres
 from ml.kernels import cross, cross_slopes, gram, prior_variance, tied
 from ml.linear_system import LinearSystem, Observations
@@ -188,6 +188,20 @@ def test_two_labels_get_default_hyperparameters() -> None:
     blocks = random_blocks(2)
     kernel = fit_kernel(blocks, energies_only(blocks)).kernel
     assert len(kernel.lengths) == 2
+
+
+@pytest.mark.parametrize("slopes", [False, True])
+def test_amplitudes_stay_where_rounding_does_not_decide(slopes: bool) -> None:
+    """Corrections no molecule has, without noise: an evidence left to itself follows them up."""
+    block = random_blocks(40)[0]
+    values = tuple(1e6 * v.sum(dim=(1, 2)) for v in block.values)
+    energy = values[0] + values[1]
+    force = 1e6 * torch.ones(40, 3, dtype=torch.float64)
+    known = (force, torch.zeros_like(force)) if slopes else (None, None)
+    around = tuple(torch.zeros(*v.shape[:2], 6, v.shape[2]).double() for v in block.values)
+    observed = Observations(energy, *known, torch.ones(40, dtype=torch.float64))
+    kernel = fit_kernel((Block(block.values, around if slopes else None),), observed).kernel
+    assert 100.0 < kernel.amplitudes[0] <= LARGEST_AMPLITUDE_KJ_PER_MOL * (1.0 + 1e-12)
 
 
 def test_rigid_moves_turn_about_the_body_origin() -> None:
