@@ -93,6 +93,9 @@ def table(courses: Sequence[Course], targets: Sequence[float], *, runs: bool) ->
             ratios = [r for r in (course.ratio(target) for course in some) if not math.isnan(r)]
             cells.append(_ratio(float(np.median(ratios)) if ratios else math.nan))
         lines.append(f"| {host} | median | {' | '.join(cells)} |")
+    lines.append(_sums(courses, targets))
+    if not runs:
+        lines += ["", _at_equal_labels(courses)]
     lines += ["", "| host | seed | model | labels: error |", "| --- | --- | --- | --- |"]
     for course in courses:
         for which, word in enumerate(("without", "with")):
@@ -100,6 +103,32 @@ def table(courses: Sequence[Course], targets: Sequence[float], *, runs: bool) ->
             shown = [f"{n:.0f}: {100 * e:.2g} %" if runs else f"{n:.0f}: {e:.2f}" for n, e in pairs]
             lines.append(f"| {course.host} | {course.seed} | {word} | {', '.join(shown)} |")
     return "\n".join(lines)
+
+
+def _sums(courses: Sequence[Course], targets: Sequence[float]) -> str:
+    """Return the labels summed over the courses that get there both ways, as a row."""
+    cells = []
+    for target in targets:
+        needs = [[course.needed(target, which) for which in (0, 1)] for course in courses]
+        both = [need for need in needs if all(math.isfinite(n) for n in need)]
+        without, with_model = (sum(need[which] for need in both) for which in (0, 1))
+        ratio = with_model / without if without else math.nan
+        cells += [f"{without:.0f}", f"{with_model:.0f}", _ratio(ratio)]
+    return f"| all that get there both ways | sum | {' | '.join(cells)} |"
+
+
+def _at_equal_labels(courses: Sequence[Course]) -> str:
+    """Return the error with the model over that without it, number of labels by number."""
+    logs: dict[float, list[float]] = {}
+    for course in courses:
+        known = [dict(zip(course.labels[k], course.errors[k], strict=True)) for k in (0, 1)]
+        for count in known[0].keys() & known[1].keys():
+            logs.setdefault(count, []).append(math.log(known[1][count] / known[0][count]))
+    shown = [f"{n:.0f}: {math.exp(float(np.mean(logs[n]))):.2f}" for n in sorted(logs)]
+    return (
+        "Error with the model over that without it at equal labels, geometric mean: "
+        + ", ".join(shown)
+    )
 
 
 def _named(target: float, *, runs: bool) -> str:

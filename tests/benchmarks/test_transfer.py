@@ -21,6 +21,14 @@ def test_the_table_gives_ratios_and_says_what_was_not_reached() -> None:
     assert "| B | 0 | not reached | not reached | - |" in text
     assert "| A | median | not reached | 15 | 0.58 |" in text
     assert "| all | median | not reached | 20 | 0.58 |" in text
+    assert "| all that get there both ways | sum | 20 | 10 | 0.50 |" in text
+
+
+def test_the_table_compares_errors_at_equal_labels() -> None:
+    one = courses.Course("A", 0, ((0.0, 30.0),) * 2, ((8.0, 1.0), (1.0, 1.0)))
+    other = courses.Course("B", 0, ((0.0, 20.0),) * 2, ((2.0, 1.0), (1.0, 0.5)))
+    text = courses.table([one, other], (0.1,), runs=False)
+    assert "geometric mean: 0: 0.25, 20: 0.50, 30: 1.00" in text
 
 
 def test_a_model_that_never_gets_there_counts_as_infinitely_worse() -> None:
