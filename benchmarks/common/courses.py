@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,19 @@ def labels_to(target: float, labels: Sequence[float], errors: Sequence[float]) -
     return math.inf
 
 
+def labels_until_below(target: float, labels: Sequence[float], errors: Sequence[float]) -> float:
+    """Return where an error falls to a target for the last time, interpolated alike.
+
+    Args:
+        target: wanted error.
+        labels: rising numbers of labels.
+        errors: the error at each.
+    """
+    above = [k for k, error in enumerate(errors) if error > target]
+    start = above[-1] if above else 0
+    return labels_to(target, labels[start:], errors[start:])
+
+
 def table(courses: Sequence[Course], targets: Sequence[float], *, runs: bool) -> str:
     """Return the labels to the targets as a Markdown table, and the errors by labels.
 
@@ -93,7 +106,8 @@ def table(courses: Sequence[Course], targets: Sequence[float], *, runs: bool) ->
             ratios = [r for r in (course.ratio(target) for course in some) if not math.isnan(r)]
             cells.append(_ratio(float(np.median(ratios)) if ratios else math.nan))
         lines.append(f"| {host} | median | {' | '.join(cells)} |")
-    lines.append(_sums(courses, targets))
+    for name, labels in (("sum", labels_to), ("sum, to stay there", labels_until_below)):
+        lines.append(_sums(courses, targets, name, labels))
     if not runs:
         lines += ["", _at_equal_labels(courses)]
     lines += ["", "| host | seed | model | labels: error |", "| --- | --- | --- | --- |"]
@@ -105,16 +119,24 @@ def table(courses: Sequence[Course], targets: Sequence[float], *, runs: bool) ->
     return "\n".join(lines)
 
 
-def _sums(courses: Sequence[Course], targets: Sequence[float]) -> str:
+def _sums(
+    courses: Sequence[Course],
+    targets: Sequence[float],
+    name: str,
+    needed: Callable[[float, Sequence[float], Sequence[float]], float],
+) -> str:
     """Return the labels summed over the courses that get there both ways, as a row."""
     cells = []
     for target in targets:
-        needs = [[course.needed(target, which) for which in (0, 1)] for course in courses]
+        needs = [
+            [needed(target, course.labels[which], course.errors[which]) for which in (0, 1)]
+            for course in courses
+        ]
         both = [need for need in needs if all(math.isfinite(n) for n in need)]
         without, with_model = (sum(need[which] for need in both) for which in (0, 1))
         ratio = with_model / without if without else math.nan
         cells += [f"{without:.0f}", f"{with_model:.0f}", _ratio(ratio)]
-    return f"| all that get there both ways | sum | {' | '.join(cells)} |"
+    return f"| all that get there both ways | {name} | {' | '.join(cells)} |"
 
 
 def _at_equal_labels(courses: Sequence[Course]) -> str:

@@ -11,6 +11,13 @@ def test_labels_to_a_target_are_interpolated_on_logarithmic_errors() -> None:
     assert math.isinf(courses.labels_to(0.1, [10, 20], [1.0, 0.5]))
 
 
+def test_labels_after_which_an_error_stays_below_a_target() -> None:
+    labels = [0, 10, 20, 30]
+    assert courses.labels_until_below(0.1, labels, [0.05, 1.0, 1.0, 0.01]) == 25.0
+    assert courses.labels_until_below(0.1, labels, [0.05, 0.05, 0.05, 0.01]) == 0.0
+    assert math.isinf(courses.labels_until_below(0.1, labels, [0.05, 0.05, 0.05, 1.0]))
+
+
 def test_the_table_gives_ratios_and_says_what_was_not_reached() -> None:
     reached = courses.Course("A", 0, ((10.0, 30.0),) * 2, ((1.0, 0.01), (0.1, 0.01)))
     by_model = courses.Course("A", 1, ((10.0, 30.0),) * 2, ((1.0, 0.5), (1.0, 0.01)))
