@@ -12,7 +12,7 @@ from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
 from ml.calibration import boltzmann_relevance, calibration_factor
 from ml.descriptors import Block, Describer
 from ml.encoder import Encoder
-from ml.evidence import Fit, fit_kernel
+from ml.evidence import FEWEST_TO_TUNE, Fit, fit_kernel
 from ml.graphs import GuestSites, HostArrays
 from ml.heads import Kernel, fit_head
 from ml.linear_system import Observations, PairTerm
@@ -27,7 +27,6 @@ OPEN_LABELS = 100.0
 SKIP_KT = 8.0
 SKIP_MARGIN_KJ_PER_MOL = 20.0
 LARGEST_SKIP_KJ_PER_MOL = 150.0
-FEWEST_LABELS = 3
 FEWEST_TO_VALIDATE = 20
 FOLDS = 5
 LOWEST_SPREAD = 0.4
@@ -78,7 +77,7 @@ def fit_surrogate(
     """
     thermal = GAS_CONSTANT_KJ_PER_MOL_K * temperature_k
     kept = labels.rows(relevant_rows(labels, thermal))
-    few = len(kept.energy_kj_per_mol) < FEWEST_LABELS
+    few = len(kept.energy_kj_per_mol) < FEWEST_TO_TUNE
     if shuffle_labels:
         prior = pairs = None
     departing = departures and prior is not None and pairs is not None
