@@ -80,7 +80,7 @@ def fit_kernel(
         steps: most iterations of the optimiser per start.
         pairs: pair potentials known beforehand, or None.
         rest_kj_per_mol: what kernels are expected to be left with, beside what is known
-            beforehand; None where nothing is known, or pair potentials say it.
+            beforehand; None where nothing is known. Pair potentials say it themselves.
     """
     if pairs is not None:
         observed = pairs.above(blocks, observed)

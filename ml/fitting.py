@@ -96,11 +96,8 @@ def fit_surrogate(
     if prior is not None:
         above = observations(above_prior(prior, kept), thermal, device)
         rest = prior.limits.calibration * prior.limits.noise_kj_per_mol
-        fit = (
-            fit_kernel(blocks, above, pairs=known)
-            if departing
-            else fit_kernel(blocks, above, rest_kj_per_mol=rest)
-        )
+        term = known if departing else None
+        fit = fit_kernel(blocks, above, pairs=term, rest_kj_per_mol=rest)
         ways.append(_Way(above, fit, prior))
     if known is not None and not departures:
         ways.append(_Way(observed, fit_kernel(blocks, observed, pairs=known)))
