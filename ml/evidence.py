@@ -207,7 +207,7 @@ def _refine_noise(
         stretch = torch.exp(theta[count + KINDS :].sum())
         scales = system.scales(_amplitudes(theta[:count]), stretch)
         noise = torch.hypot(torch.exp(theta[count : count + KINDS]), least)
-        evidence = system.posterior(scales, noise, stabilised=True).log_evidence
+        evidence = system.log_evidence(scales, noise)
         penalty = _penalty(theta[:count], usual) + _penalty(theta[count], NOISE_PRIOR)
         penalty = penalty + _penalty(theta[count + KINDS :], FACTOR_PRIOR)
         slopes = theta[count + 1 : count + KINDS]

@@ -1,9 +1,17 @@
-"""The Bayesian head's linear algebra: features of observations, normal equations, posterior."""
+"""The Bayesian head's linear algebra: features of observations, normal equations, posterior.
+
+With features ``S`` times those of the normal equations, ``G = sum_k G_k / noise_k^2`` and ``b``
+alike, weights have the posterior covariance ``C = (1 + S G S)^-1`` and mean ``u = C S b``, and the
+log evidence is ``(b S u - log det (1 + S G S) - sum_k (q_k / noise_k^2 + 2 n_k log noise_k)) / 2``
+(Bishop, Pattern Recognition and Machine Learning, 2006, section 3.5). Its derivatives follow from
+``C`` and ``u`` alone, without another factorisation.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -168,9 +176,9 @@ class LinearSystem:
         """
         noise = noise[: len(self.grams)].to(scales.device)
         precision = 1.0 / noise**2
-        information = (precision[:, None, None] * self.grams).sum(dim=0)
-        information = scales.unsqueeze(1) * information * scales.unsqueeze(0)
-        pull = scales * (precision[:, None] * self.moments).sum(dim=0)
+        gram, moment = self._weighted(precision)
+        information = scales.unsqueeze(1) * gram * scales.unsqueeze(0)
+        pull = scales * moment
         eye = torch.eye(len(scales), dtype=scales.dtype, device=scales.device)
         factor = (_stable_cholesky if stabilised else torch.linalg.cholesky)(information + eye)
         covariance = torch.cholesky_inverse(factor)
@@ -179,6 +187,47 @@ class LinearSystem:
         volume = 2.0 * torch.log(torch.diagonal(factor)).sum()
         levels = 2.0 * (self.counts * torch.log(noise)).sum()
         return Posterior(mean, covariance, -0.5 * (misfit + volume + levels))
+
+    def log_evidence(self, scales: Tensor, noise: Tensor) -> Tensor:
+        """Return the log evidence of a stabilised posterior, to be differentiated.
+
+        Args:
+            scales: (r,) prior scale of each feature.
+            noise: (k,) standard deviations of the observations.
+        """
+        return _LogEvidence.apply(self, scales, noise)
+
+    def _weighted(self, precision: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (r, r) and (r,) normal equations of all kinds of observation together."""
+        gram = torch.tensordot(precision, self.grams, dims=1)
+        return gram, torch.tensordot(precision, self.moments, dims=1)
+
+
+class _LogEvidence(torch.autograd.Function):
+    """The log evidence with its derivatives by scales and noise in closed form."""
+
+    @staticmethod
+    def forward(ctx: Any, system: LinearSystem, scales: Tensor, noise: Tensor) -> Tensor:
+        found = system.posterior(scales, noise, stabilised=True)
+        ctx.system = system
+        ctx.save_for_backward(scales, noise, found.mean, found.covariance)
+        return found.log_evidence
+
+    @staticmethod
+    def backward(ctx: Any, outer: Tensor) -> tuple[None, Tensor, Tensor]:
+        system: LinearSystem = ctx.system
+        scales, noise, mean, covariance = ctx.saved_tensors
+        used = noise[: len(system.grams)].to(scales.device)
+        gram, moment = system._weighted(1.0 / used**2)
+        weights = scales * mean
+        spread = scales.unsqueeze(1) * covariance
+        by_scale = mean * (moment - gram @ weights) - (gram * spread).sum(dim=0)
+        residual = system.squares - 2.0 * system.moments @ weights
+        residual = residual + torch.mv(system.grams @ weights, weights)
+        unsure = (system.grams * (spread * scales)).sum(dim=(1, 2))
+        by_noise = torch.zeros_like(noise)
+        by_noise[: len(used)] = ((residual + unsure) / used**3 - system.counts / used).to(noise)
+        return None, outer * by_scale, outer.to(noise) * by_noise
 
 
 def _stable_cholesky(matrix: Tensor) -> Tensor:

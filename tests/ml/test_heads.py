@@ -103,6 +103,29 @@ def test_evidence_is_the_gaussian_likelihood_of_all_observations() -> None:
     assert float(found.log_evidence) - constant == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize("slopes", [False, True])
+def test_derivatives_of_the_evidence_are_numeric_ones(slopes: bool) -> None:
+    blocks = slopes_from_map(12)
+    force, torque = (torch.as_tensor(RNG.normal(size=(12, 3))) for _ in range(2))
+    observed = energies_only(blocks)
+    if slopes:
+        observed = Observations(observed.energy, force, torque, observed.stretch)
+    kernel = Kernel((3.0,), (1.5,))
+    centres = select_centres(blocks, kernel)
+    system = LinearSystem.build(blocks, observed, centres, kernel.lengths)
+
+    def evidence(amplitude: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        return system.log_evidence(system.scales(amplitude), noise)
+
+    given = [torch.tensor(v, dtype=torch.float64) for v in ([2.5], [0.6, 0.9, 1.3])]
+    assert torch.autograd.gradcheck(evidence, [value.requires_grad_() for value in given])
+    scales = torch.linspace(0.5, 2.0, sum(system.columns), dtype=torch.float64)
+    noise = given[1].detach()
+    assert torch.autograd.gradcheck(
+        lambda each: system.log_evidence(each, noise), [scales.requires_grad_()]
+    )
+
+
 def coordinates(pose: torch.Tensor) -> torch.Tensor:
     """A smooth map from six coordinates to two sites with three descriptors each."""
     mix = torch.linspace(-1.0, 1.0, 36, dtype=torch.float64).reshape(6, 6)
