@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,12 @@ def labels_folder() -> Path | None:
     return (Path(base) if base else Path.home() / ".local" / "share") / "widomill" / "labels"
 
 
+@lru_cache(maxsize=4096)
+def _read_once(path: Path) -> list[dict[str, Any]]:
+    """Return the labels of a file, which never change: its name is their hash."""
+    return read_rows(path)
+
+
 class LabelStore:
     """The labels of one reference, host and guest.
 
@@ -55,7 +62,7 @@ class LabelStore:
     def find(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return the known labels among some, records of the ``labels`` schema by label key."""
         wanted = set(keys)
-        return {row["label_key"]: row for row in self._rows() if row["label_key"] in wanted}
+        return {row["label_key"]: dict(row) for row in self._rows() if row["label_key"] in wanted}
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Keep labels that have an energy; failures are worth another attempt elsewhere."""
@@ -74,7 +81,7 @@ class LabelStore:
         found: list[dict[str, Any]] = []
         for path in sorted(self._folder.glob("*.parquet")) if self._folder else []:
             try:
-                found += read_rows(path)
+                found += _read_once(path)
             except RunFolderError as error:
                 logger.warning("%s is passed over: %s", path, error)
         return found
