@@ -2,12 +2,14 @@
 
     python benchmarks/surrogate.py                          # CO2 in CALF-20, mace-dac, 250 labels
     python benchmarks/surrogate.py --host MFI --reference forcefield:DREIDING --labels 100
+    python benchmarks/surrogate.py --run runs/x             # the last surrogate of a run
 
 An ensemble of encoders is pretrained and a surrogate fitted to fresh labels. Then the same
 insertions are scored from the host atoms and from tabulated fields, by one process and by
 several, each on one thread, and on a GPU when torch sees one. Insertions that lie so high that
 the baseline is kept cost next to nothing; they count in the last row only. The reference's
-speed is that of labelling: energies only, one thread.
+speed is that of labelling: energies only, one thread. Of a run the last surrogate is timed as it
+is, with what a model of other hosts adds to it, on insertions of its last table that are corrected.
 """
 
 from __future__ import annotations
@@ -67,8 +69,12 @@ def main() -> int:
         machine["gpu"] = torch.cuda.get_device_name()
     print("\n".join(as_lines(machine)) + "\n", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(arguments, Path(folder))
-    text = report(found)
+        if arguments.run:
+            found = measure_run(arguments, Path(folder))
+            text = report_run(found)
+        else:
+            found = measure(arguments, Path(folder))
+            text = report(found)
     print(text)
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
@@ -93,6 +99,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--gpu-insertions", type=int, default=4_194_304)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--run", type=Path, help="folder of a finished run to time instead")
     parser.add_argument("--out", type=Path, help="stem of the stored files, none by default")
     return parser.parse_args()
 
@@ -116,23 +123,76 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     describer = surrogate.describer
     table = None if describer is None else store_fields(describer, folder)
     figures["build_fields_s"] = time.perf_counter() - start
-    surrogate.save(folder / "surrogate.pt", fields_file=table)
-    fast = Surrogate.load(folder / "surrogate.pt", device="cpu")
+    saved, free = folder / "surrogate.pt", folder / "free.npz"
+    surrogate.save(saved, fields_file=table)
+    fast = Surrogate.load(saved, device="cpu")
     figures |= agreement(problem, surrogate, fast)
     places = problem.corrected
     np.savez(folder / "corrected.npz", *places)
-    np.savez(folder / "free.npz", *problem.free)
+    np.savez(free, *problem.free)
     rates = [timed("one process, from the host atoms", surrogate, places, SLOW_INSERTIONS)]
     rates.append(timed("one process", fast, places, arguments.insertions))
     if arguments.processes > 1:
-        rates.append(together(folder, "corrected", arguments.processes, arguments.insertions))
+        kept = folder / "corrected.npz"
+        rates.append(together(saved, kept, arguments.processes, arguments.insertions))
     if torch.cuda.is_available():
-        on_gpu = Surrogate.load(folder / "surrogate.pt", device="cuda")
+        on_gpu = Surrogate.load(saved, device="cuda")
         rates.append(timed("one GPU", on_gpu, places, arguments.gpu_insertions))
-    rates.append(together(folder, "free", arguments.processes, arguments.insertions))
+    rates.append(together(saved, free, arguments.processes, arguments.insertions))
     names = ("host", "guest", "reference", "members", "labels", "temperature_k")
     settings = {name: getattr(problem, name) for name in names}
     return settings | figures | {"rates": [asdict(rate) for rate in rates]}
+
+
+def measure_run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Return how fast the last surrogate of a run scores, as plain values."""
+    from data.store import read_columns, read_rows
+    from ml.surrogate import Surrogate
+    from tasks.context import load_context
+    from tasks.insertions import placement
+    from tasks.paths import insertions_path, surrogate_path
+
+    context = load_context(str(arguments.run))
+    last = read_rows(arguments.run / "rounds.parquet")[-1]
+    path = surrogate_path(arguments.run, last["round"])
+    surrogate = Surrogate.load(path, device="cpu")
+    columns = read_columns(insertions_path(arguments.run, last["table"], 0))
+    baseline = columns["baseline_kj_per_mol"]
+    kept = ~columns["overlap"] & (baseline < surrogate.limits.skip_above_kj_per_mol)
+    places = tuple(part[kept] for part in (*placement(columns), baseline))
+    np.savez(folder / "corrected.npz", *places)
+    rates = [timed("one process", surrogate, places, arguments.insertions)]
+    if arguments.processes > 1:
+        kept_places = folder / "corrected.npz"
+        rates.append(together(path, kept_places, arguments.processes, arguments.insertions))
+    return {
+        "host": context.system.host.name,
+        "guest": context.system.guest.name,
+        "reference": context.reference,
+        "members": len(surrogate.encoders),
+        "labels": last["labels_total"] - last["labels_round"],
+        "networks_of_other_hosts": len(surrogate.prior.encoders) if surrogate.prior else 0,
+        "features": 0 if surrogate.head is None else len(surrogate.head.weights),
+        "rates": [asdict(rate) for rate in rates],
+    }
+
+
+def report_run(found: dict[str, Any]) -> str:
+    """Return the figures of a run as Markdown."""
+    lines = [
+        f"{found['guest']} in {found['host']}, {found['reference']}: last surrogate of a run, "
+        f"ensemble of {found['members']}, {found['labels']} labels, {found['features']} features, "
+        f"{found['networks_of_other_hosts']} networks of other hosts.",
+        "",
+        "| way | insertions | per second | per CPU second |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {rate['way']} | {rate['insertions']:,} | {rate['per_second']:,.0f} | "
+        f"{rate['per_cpu_second']:,.0f} |"
+        for rate in found["rates"]
+    ]
+    return "\n".join(lines)
 
 
 def fitted(arguments: argparse.Namespace) -> tuple[Problem, Any, dict[str, Any]]:

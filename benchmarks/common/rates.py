@@ -38,19 +38,19 @@ def timed(way: str, surrogate: Any, places: tuple[np.ndarray, ...], count: int) 
     return Rate(way, count, count / min(walls), count / min(cpus))
 
 
-def together(folder: Path, kind: str, processes: int, count: int) -> Rate:
+def together(surrogate: Path, places: Path, processes: int, count: int) -> Rate:
     """Let several processes score at the same time; the slowest one counts.
 
     Args:
-        folder: holds ``surrogate.pt`` and the insertions, ``corrected.npz`` and ``free.npz``.
-        kind: which of the insertions.
+        surrogate: file of the surrogate.
+        places: file of the insertions, ``free.npz`` for all without overlap.
         processes: how many.
         count: insertions per process.
     """
     context = multiprocessing.get_context("spawn")
     barrier, queue = context.Barrier(processes), context.Queue()
     workers = [
-        context.Process(target=_work, args=(folder, kind, count, barrier, queue))
+        context.Process(target=_work, args=(surrogate, places, count, barrier, queue))
         for _ in range(processes)
     ]
     for worker in workers:
@@ -61,18 +61,18 @@ def together(folder: Path, kind: str, processes: int, count: int) -> Rate:
     walls = measured[:, :, 0].max(axis=0)
     cpus = measured[:, :, 1].sum(axis=0)
     total = processes * count
-    name = f"{processes} processes" + (", all without overlap" if kind == "free" else "")
+    name = f"{processes} processes" + (", all without overlap" if places.stem == "free" else "")
     return Rate(name, total, total / float(walls.min()), processes * total / float(cpus.min()))
 
 
-def _work(folder: Path, kind: str, count: int, barrier: Any, queue: Any) -> None:
+def _work(path: Path, stored_places: Path, count: int, barrier: Any, queue: Any) -> None:
     import torch
 
     from ml.surrogate import Surrogate
 
     torch.set_num_threads(1)
-    surrogate = Surrogate.load(folder / "surrogate.pt", device="cpu")
-    stored = np.load(folder / f"{kind}.npz")
+    surrogate = Surrogate.load(path, device="cpu")
+    stored = np.load(stored_places)
     rows = np.resize(np.arange(len(stored["arr_0"])), count)
     places = tuple(stored[name][rows] for name in stored.files)
     surrogate.predict(*(part[:WARM_UP] for part in places))
