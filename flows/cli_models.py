@@ -31,7 +31,7 @@ def list_all(json_output: JsonOutput = False) -> None:
         typer.echo(f"No models in {models_folder()}. Make one with `widomill models train`.")
     for card in cards:
         typer.echo(
-            f"{card.name}  {card.guest}, {card.reference}, {len(card.hosts)} hosts, "
+            f"{card.name}  {card.guest_names}, {card.reference}, {len(card.hosts)} hosts, "
             f"{card.labels} labels, {card.created}, {card.hash}"
         )
 
@@ -63,13 +63,15 @@ def train(
     hosts: Annotated[
         list[str] | None, typer.Option(help="host to label and learn from; repeatable")
     ] = None,
-    guest: Annotated[str, typer.Option(help="guest, for --hosts")] = "CO2",
+    guest: Annotated[
+        list[str] | None, typer.Option(help="guest, for --hosts; repeatable; CO2 by default")
+    ] = None,
     reference: Annotated[str, typer.Option(help="reference level, for --hosts")] = "mace-dac",
     force_field: Annotated[str, typer.Option(help="baseline, for --hosts")] = "UFF",
     charges: Annotated[str, typer.Option(help="host charges, for --hosts")] = "cif",
     temperature_k: Annotated[float, typer.Option(help="temperature in K, for --hosts")] = 298.15,
     labels: Annotated[int, typer.Option(help="labels for each of --hosts")] = 50,
-    sources: Annotated[Path, typer.Option(help="folder for the labels of --hosts")] = Path(
+    sources: Annotated[Path, typer.Option(help="folder for --hosts, one below by guest")] = Path(
         "runs/sources"
     ),
     members: Annotated[
@@ -87,18 +89,19 @@ def train(
 
     check_name(name)
     folders = [path.absolute() for path in run_dir or []]
-    folders += made.label_hosts(
-        hosts or [],
-        sources,
-        labels,
-        typer.echo,
-        guest=guest,
-        reference=reference,
-        force_field=force_field,
-        charges=charges,
-        temperatures_k=(temperature_k,),
-        seed=seed,
-    )
+    for one in guest or ["CO2"]:
+        folders += made.label_hosts(
+            hosts or [],
+            sources / Path(one).stem,
+            labels,
+            typer.echo,
+            guest=one,
+            reference=reference,
+            force_field=force_field,
+            charges=charges,
+            temperatures_k=(temperature_k,),
+            seed=seed,
+        )
     card = made.train(name, folders, seed=seed, members=members, say=typer.echo)
     typer.echo("\n".join(model_lines(card, model_path(name))))
 

@@ -20,9 +20,9 @@ from tasks.models import SourceItem, label_source, level_key, source_of
 from tasks.training import graph_inputs
 
 if TYPE_CHECKING:
-    from ml.registry import Card, SourceHost
+    from ml.registry import Card, ModelGuest, SourceHost
     from ml.source_scores import HeldOut
-    from ml.transfer import Source, SourceModel
+    from ml.transfer import Lot, Source, SourceModel
     from tasks.context import RunContext
 
 Say = Callable[[str], None]
@@ -73,31 +73,46 @@ def train(
         ModelError: the folders do not belong together, or the name is taken.
     """
     from ml.registry import LABELS, WEIGHTS, check_name, new_folder, publish
-    from ml.transfer import train_source_model
+    from ml.transfer import Lot, train_source_models
 
     check_name(name)
     contexts = [load_context(str(folder)) for folder in folders]
     _refuse_mixture(folders, contexts)
-    guest = graph_inputs(contexts[0])[1]
-    sources = tuple(source_of(str(folder)) for folder in folders)
+    order = _by_guest(contexts)
+    sources = {k: source_of(str(folders[k])) for rows in order for k in rows}
+    say(f"training on {sum(len(s.labels.energy_kj_per_mol) for s in sources.values())} labels")
+    lots = [
+        Lot(graph_inputs(contexts[rows[0]])[1], tuple(sources[k] for k in rows)) for rows in order
+    ]
     temperature = min(contexts[0].temperatures_k)
-    say(f"training on {sum(len(s.labels.energy_kj_per_mol) for s in sources)} labels")
-    model, held_out = train_source_model(
-        sources, guest, temperature_k=temperature, seed=seed, members=members
+    trained, held_out = train_source_models(
+        lots, temperature_k=temperature, seed=seed, members=members
     )
     folder = new_folder(name)
-    model.save(folder / WEIGHTS)
-    _save_labels(folder / LABELS, sources)
-    settings = {
+    trained.save(folder / WEIGHTS)
+    _save_labels(folder / LABELS, lots)
+    models = trained.models
+    settings: dict[str, Any] = {
         "seed": seed,
-        "members": len(model.encoders),
-        "first_round": _first_voice(model),
+        "members": len(models[0].encoders),
+        "first_round": ", ".join(dict.fromkeys(_first_voice(model) for model in models)),
     }
-    if model.pairs_are_departures:
+    if models[0].pairs_are_departures:
         settings["atom_features"] = ATOM_FEATURES
     else:
-        settings["kernel_lengths"] = list(model.head.kernel.lengths)
-    return publish(_card(name, folders, contexts, held_out, settings, model), folder)
+        settings["kernel_lengths"] = [list(model.head.kernel.lengths) for model in models]
+    known = [contexts[k] for rows in order for k in rows]
+    figures = [figure for part in held_out for figure in part]
+    key = level_key(str(folders[0]))
+    return publish(_card(name, key, known, figures, settings), folder)
+
+
+def _by_guest(contexts: Sequence[RunContext]) -> list[list[int]]:
+    """Return the places of the folders of each guest."""
+    hashes = [context.system.guest.hash for context in contexts]
+    return [
+        [k for k, other in enumerate(hashes) if other == guest] for guest in dict.fromkeys(hashes)
+    ]
 
 
 def _first_voice(model: SourceModel) -> str:
@@ -114,7 +129,6 @@ def _refuse_mixture(folders: Sequence[Path], contexts: Sequence[RunContext]) -> 
             raise ModelError(f"{folder} is a classical run: it has no reference labels to learn.")
     seen = {
         "references": _levels(folders, contexts),
-        "guests": [c.system.guest.hash for c in contexts],
         "force fields": [c.system.pairs.force_field for c in contexts],
     }
     for what, values in seen.items():
@@ -122,12 +136,24 @@ def _refuse_mixture(folders: Sequence[Path], contexts: Sequence[RunContext]) -> 
             if value != values[0]:
                 raise ModelError(
                     f"{folder} and {folders[0]} have different {what} ({value}, {values[0]}): "
-                    "one model serves one reference, guest and force field. Leave one out."
+                    "one model serves one reference and force field. Leave one out."
                 )
-    hashes = [c.system.host.hash for c in contexts]
-    if len(set(hashes)) < len(hashes):
-        twice = contexts[next(k for k, h in enumerate(hashes) if h in hashes[:k])]
-        raise ModelError(f"Host {twice.system.host.name} is given twice. Leave one folder out.")
+    guests: dict[tuple[str, ...], RunContext] = {}
+    pairs: set[tuple[str, str]] = set()
+    for folder, context in zip(folders, contexts, strict=True):
+        host, guest = context.system.host, context.system.guest
+        if (host.hash, guest.hash) in pairs:
+            raise ModelError(
+                f"{guest.name} in {host.name} is given twice, the second time by {folder}. Leave "
+                "one folder out."
+            )
+        pairs.add((host.hash, guest.hash))
+        other = guests.setdefault(graph_inputs(context)[1].sites, context).system.guest
+        if other.hash != guest.hash:
+            raise ModelError(
+                f"{folder}: {guest.name} and {other.name} have the same sites but are not the "
+                "same guest, so a run could not tell which it is. Leave one out."
+            )
 
 
 def _levels(folders: Sequence[Path], contexts: Sequence[RunContext]) -> list[str]:
@@ -141,23 +167,21 @@ def _levels(folders: Sequence[Path], contexts: Sequence[RunContext]) -> list[str
 
 def _card(
     name: str,
-    folders: Sequence[Path],
+    reference_key: str,
     contexts: Sequence[RunContext],
     held_out: Sequence[HeldOut],
     settings: dict[str, Any],
-    model: SourceModel,
 ) -> Card:
     from ml.registry import Card
 
     first = contexts[0]
+    guests = dict.fromkeys(_model_guest(context) for context in contexts)
     return Card(
         name=name,
         hash="",
         reference=first.reference,
-        reference_key=level_key(str(folders[0])),
-        guest=first.system.guest.name,
-        guest_hash=first.system.guest.hash,
-        site_types=model.encoders[0].types,
+        reference_key=reference_key,
+        guests=tuple(guests),
         force_field=first.system.pairs.force_field,
         temperature_k=min(first.temperatures_k),
         hosts=tuple(_source_host(c, h) for c, h in zip(contexts, held_out, strict=True)),
@@ -167,12 +191,20 @@ def _card(
     )
 
 
+def _model_guest(context: RunContext) -> ModelGuest:
+    from ml.registry import ModelGuest
+
+    guest = context.system.guest
+    return ModelGuest(guest.name, guest.hash, graph_inputs(context)[1].sites)
+
+
 def _source_host(context: RunContext, held_out: HeldOut) -> SourceHost:
     from ml.registry import SourceHost
 
     host, error = context.system.host, held_out.error_kj_per_mol
     return SourceHost(
         host.name,
+        context.system.guest.name,
         host.hash,
         tuple(sorted(set(host.elements))),
         held_out.labels,
@@ -181,13 +213,15 @@ def _source_host(context: RunContext, held_out: HeldOut) -> SourceHost:
     )
 
 
-def _save_labels(path: Path, sources: Sequence[Source]) -> None:
+def _save_labels(path: Path, lots: Sequence[Lot]) -> None:
     """Keep what the model learned from, host by host, so that it can be made again."""
     from data.store import write_atomically
 
     arrays: dict[str, np.ndarray] = {}
-    for number, source in enumerate(sources):
-        content = asdict(source.lesson.host) | asdict(source.labels)
+    every = [(lot.guest, source) for lot in lots for source in lot.sources]
+    for number, (guest, source) in enumerate(every):
+        body = {f"guest_{key}": value for key, value in asdict(guest).items()}
+        content = asdict(source.lesson.host) | asdict(source.labels) | body
         known = {k: v for k, v in content.items() if v is not None}
         arrays |= {f"{number:03d}_{key}": np.asarray(value) for key, value in known.items()}
 
@@ -217,19 +251,23 @@ def evaluate(name: str, folder: Path, *, seed: int = 0) -> dict[str, Any]:
         ModelError: the model is unknown or of another reference or guest, or labels are few.
     """
     from ml.registry import WEIGHTS, checked_folder, write_card
-    from ml.transfer import SourceModel
+    from ml.transfer import SourceModels
 
     card, path = checked_folder(name)
     context = load_context(str(folder))
-    card.check(context.reference, level_key(str(folder)), graph_inputs(context)[1].type_names)
+    guest = graph_inputs(context)[1]
+    card.check(context.reference, level_key(str(folder)), guest.sites)
     source = source_of(str(folder))
-    found = _figures(SourceModel.load(path / WEIGHTS), source, context, seed) | {
+    model = SourceModels.load(path / WEIGHTS).of(guest)
+    found = _figures(model, source, context, seed) | {
+        "guest": context.system.guest.name,
         "host": context.system.host.name,
         "host_hash": context.system.host.hash,
         "seen_in_training": context.system.host.hash in {h.hash for h in card.hosts},
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
-    kept = tuple(e for e in card.evaluations if e["host_hash"] != found["host_hash"])
+    what = ("guest", "host_hash")
+    kept = tuple(e for e in card.evaluations if any(e[key] != found[key] for key in what))
     write_card(type(card)(**{**card.__dict__, "evaluations": (*kept, found)}), path)
     return found
 

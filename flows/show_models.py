@@ -20,18 +20,20 @@ def model_lines(card: Card, folder: Path) -> list[str]:
     lines = [
         f"{card.name}  (hash {card.hash}, made {card.created}, in {folder})",
         f"reference   {card.reference}, key {card.reference_key}",
-        f"guest       {card.guest}, sites {' '.join(card.site_types)}, hash {card.guest_hash}",
+        *(f"guest       {guest}, hash {guest.hash}" for guest in card.guests),
         f"baseline    {card.force_field}; labels weighted at {card.temperature_k:g} K",
         f"settings    {settings}",
         f"versions    {', '.join(f'{k} {v}' for k, v in card.versions.items())}",
         "",
         "rms of reference - baseline, and of reference - prediction from the other hosts, kJ/mol:",
     ]
+    several = len(card.guests) > 1
     for host in card.hosts:
+        name = f"{host.guest} in {host.name}" if several else host.name
         known = host.held_out_rms_kj_per_mol
         shown = "-" if known is None else f"{known:.2f}"
         lines.append(
-            f"  {host.name:20s} {host.labels:5d} labels  {host.raw_rms_kj_per_mol:6.2f}  "
+            f"  {name:20s} {host.labels:5d} labels  {host.raw_rms_kj_per_mol:6.2f}  "
             f"{shown:>6s}  {' '.join(host.elements)}  {host.hash}"
         )
     for one in card.evaluations:
@@ -47,7 +49,8 @@ def evaluation_lines(found: dict[str, Any]) -> list[str]:
     """
     seen = " (the model was trained on this host)" if found["seen_in_training"] else ""
     lines = [
-        f"{found['host']}{seen}, {found['test_labels']} labels held out, {found['date']}: rms "
+        f"{found['guest']} in {found['host']}{seen}, {found['test_labels']} labels held out, "
+        f"{found['date']}: rms "
         f"{found['baseline_rms_kj_per_mol']:.2f} kJ/mol by the baseline, "
         f"{found['model_rms_kj_per_mol']:.2f} by the model"
     ]

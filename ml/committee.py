@@ -6,6 +6,9 @@ with one output. It is trained on energies, forces and torques of the labels of 
 share that is its own to leave out, so that every source is also predicted by a network that has
 not seen it. The committee speaks as the mean of its members; where members disagree, and in
 proportion to what they say, it is unsure.
+
+Guests share what is made of host atoms; each has networks of its own for its types of site. A host
+left out is left out for all guests.
 """
 
 from __future__ import annotations
@@ -45,11 +48,13 @@ NOISE = (2.0, 4.0, 4.0)
 
 @dataclass(frozen=True)
 class Lessons:
-    """Labels of all sources laid out for training.
+    """Labels of all sources of one guest laid out for training.
 
     Attributes:
         features: (atoms, d) features of all host atoms.
         source: (L,) which source a label belongs to.
+        host: (L,) number of its host, the same for all guests.
+        first_kind: number of the first of the guest's site types among those of all guests.
         vectors: per site type (L, m, c, 3) vectors from sites to host atoms, angstrom.
         atoms: per site type (L, m, c) rows of ``features``.
         arms: per site type (L, m, 3) lever arms, angstrom.
@@ -58,6 +63,8 @@ class Lessons:
 
     features: Tensor
     source: Tensor
+    host: Tensor
+    first_kind: int
     vectors: tuple[Tensor, ...]
     atoms: tuple[Tensor, ...]
     arms: tuple[Tensor, ...]
@@ -71,19 +78,35 @@ class Lessons:
         corrections: Sequence[Observations],
         guest: GuestSites,
         cutoff_angstrom: float,
+        *,
+        numbers: Sequence[int] | None = None,
+        first_kind: int = 0,
     ) -> Lessons:
-        """Collect the host atoms in reach of every site of every label."""
+        """Collect the host atoms in reach of every site of every label.
+
+        Args:
+            hosts: of the sources.
+            labels: of the sources.
+            corrections: what they say.
+            guest: the guest's sites.
+            cutoff_angstrom: reach of a site.
+            numbers: of the hosts, where other guests have lessons in them too.
+            first_kind: number of the guest's first site type among those of all guests.
+        """
         kinds = range(len(guest.type_names))
         gathered = [
             _gather(host, guest, part, cutoff_angstrom)
             for host, part in zip(hosts, labels, strict=True)
         ]
         starts = np.cumsum([0, *(len(host.known_features) for host in hosts)])
-        counts = [len(part.energy_kj_per_mol) for part in labels]
+        counts = torch.tensor([len(part.energy_kj_per_mol) for part in labels])
+        known = torch.arange(len(hosts)) if numbers is None else torch.tensor(numbers)
         widest = max(found.vectors[kind].shape[2] for found in gathered for kind in kinds)
         return cls(
             torch.cat([torch.as_tensor(host.known_features).float() for host in hosts]),
-            torch.repeat_interleave(torch.arange(len(hosts)), torch.tensor(counts)),
+            torch.repeat_interleave(torch.arange(len(hosts)), counts),
+            torch.repeat_interleave(known, counts),
+            first_kind,
             tuple(
                 torch.cat([_widened(g.vectors[kind], widest, FAR_ANGSTROM) for g in gathered])
                 for kind in kinds
@@ -174,69 +197,114 @@ class Committee:
 
 
 def train_committee(
-    lessons: Lessons,
-    guest: GuestSites,
+    lessons: Sequence[Lessons],
+    guests: Sequence[GuestSites],
     *,
     seed: int,
     members: int = MEMBERS,
     steps: int | None = None,
-) -> Committee:
-    """Train a committee on the corrections of several sources.
+) -> tuple[Committee, ...]:
+    """Train a committee on the corrections of several sources, of one guest or several.
 
     Args:
-        lessons: labels of all sources.
-        guest: the guest's sites.
+        lessons: labels of all sources, guest by guest.
+        guests: the guests' sites.
         seed: seed of parameters and batches.
-        members: networks; each leaves out every so-manieth source, if there are two at least.
+        members: networks; each leaves out every so-manieth host, if there are two at least.
         steps: optimiser steps of a member; by default 400 and 8 more per source.
+
+    Returns:
+        What is said to each guest.
     """
-    count = int(lessons.source.max()) + 1
+    count = 1 + max(int(part.host.max()) for part in lessons)
     members = max(2, min(members, count)) if count > 1 else members
-    steps = steps or min(MOST_STEPS, STEPS + STEPS_PER_HOST * count)
+    sources = sum(1 + int(part.source.max()) for part in lessons)
+    steps = steps or min(MOST_STEPS, STEPS + STEPS_PER_HOST * sources)
     settings = EncoderSettings(
         channels=CHANNELS,
         hidden=HIDDEN,
         descriptors=1,
-        features=lessons.features.shape[1],
+        features=lessons[0].features.shape[1],
         deep=True,
     )
-    every = torch.arange(len(lessons.source))
-    encoders: list[Encoder] = []
-    unseen = [torch.zeros(len(every), dtype=torch.float64)]
-    unseen += [torch.zeros(len(every), 3, dtype=torch.float64) for _ in range(2)]
-    for member in range(members):
-        left_out = (lessons.source % members == member) & (count > 1)
+    types = tuple(f"{k} {name}" for k, guest in enumerate(guests) for name in guest.type_names)
+    hosts = torch.cat([part.host for part in lessons])
+    every = torch.arange(len(hosts))
+    networks: list[Encoder] = []
+    left_out = [(hosts % members == member) & (count > 1) for member in range(members)]
+    for member, out in enumerate(left_out):
         own = 1_000_003 * seed + member
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(own)
-            encoder = Encoder(guest.type_names, (), settings, 1)
-        _train(encoder, lessons, every[~left_out], steps, torch.Generator().manual_seed(own))
-        if count > 1:
-            said = _all_said(encoder, lessons, every[left_out])
-            for values, part in zip(unseen, said, strict=True):
-                values[left_out] = part.double()
-        encoders.append(encoder.eval())
-    heard = torch.stack([_all_said(encoder, lessons, every)[0] for encoder in encoders]).double()
-    spread = torch.hypot(SHARE_OF_CORRECTION * unseen[0].abs(), heard.std(dim=0))
-    each = [torch.nonzero(lessons.source == k)[:, 0] for k in range(count)]
+            network = Encoder(types, (), settings, 1)
+        _train(network, lessons, every[~out], steps, torch.Generator().manual_seed(own))
+        networks.append(network.eval())
+    sizes = [len(part.host) for part in lessons]
+    judged = [out.split(sizes) for out in left_out]
+    return tuple(
+        _speak(networks, part, guest, [outs[k] for outs in judged])
+        for k, (part, guest) in enumerate(zip(lessons, guests, strict=True))
+    )
+
+
+def _speak(
+    networks: Sequence[Encoder], lessons: Lessons, guest: GuestSites, left_out: Sequence[Tensor]
+) -> Committee:
+    """Return what networks say to one guest.
+
+    Args:
+        networks: of all guests.
+        lessons: of the guest.
+        guest: its sites.
+        left_out: per network which of the (L,) labels it has not seen.
+    """
+    every = torch.arange(len(lessons.source))
+    unseen = [torch.zeros(len(every), dtype=torch.float64)]
+    unseen += [torch.zeros(len(every), 3, dtype=torch.float64) for _ in range(2)]
+    heard = []
+    for network, out in zip(networks, left_out, strict=True):
+        said = _all_said(network, lessons, every)
+        heard.append(said[0])
+        for values, part in zip(unseen, said, strict=True):
+            values[out] = part[out].double()
+    disagreement = torch.stack(heard).double().std(dim=0)
+    spread = torch.hypot(SHARE_OF_CORRECTION * unseen[0].abs(), disagreement)
+    each = [torch.nonzero(lessons.source == k)[:, 0] for k in range(1 + int(lessons.source.max()))]
     energy, force, torque = unseen
     every_unseen = Observations(energy, force, torque, lessons.observed.stretch)
     return Committee(
-        tuple(encoders),
+        tuple(network.of_types(lessons.first_kind, guest.type_names) for network in networks),
         tuple(every_unseen.rows(rows) for rows in each),
         tuple(spread[rows] for rows in each),
     )
 
 
+def _parts(lessons: Sequence[Lessons], rows: Tensor) -> list[tuple[Lessons, Tensor]]:
+    """Return rows of all lessons together as rows of each that has any."""
+    found, start = [], 0
+    for part in lessons:
+        stop = start + len(part.host)
+        own = rows[(rows >= start) & (rows < stop)] - start
+        if len(own):
+            found.append((part, own))
+        start = stop
+    return found
+
+
 def _train(
-    encoder: Encoder, lessons: Lessons, rows: Tensor, steps: int, generator: torch.Generator
+    encoder: Encoder,
+    lessons: Sequence[Lessons],
+    rows: Tensor,
+    steps: int,
+    generator: torch.Generator,
 ) -> None:
     _set_scales(encoder, lessons, rows[torch.randperm(len(rows), generator=generator)])
     optimiser = torch.optim.AdamW(encoder.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
     for _ in range(steps):
         some = rows[torch.randint(len(rows), (BATCH,), generator=generator)]
-        loss = _loss(encoder, lessons, some)
+        losses = [_losses(encoder, part, own) for part, own in _parts(lessons, some)]
+        loss = torch.cat(losses).mean()
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(encoder.parameters(), CLIP_GRADIENT)
@@ -246,16 +314,16 @@ def _train(
         encoder.readout.weight *= UNIT_KJ_PER_MOL
 
 
-def _set_scales(encoder: Encoder, lessons: Lessons, rows: Tensor) -> None:
+def _set_scales(encoder: Encoder, lessons: Sequence[Lessons], rows: Tensor) -> None:
     """Fix the scales of atom features and of the hidden layer's inputs."""
     if isinstance(encoder.host, FeatureEmbedding):
-        encoder.host.set_scales(lessons.features)
+        encoder.host.set_scales(torch.cat([part.features for part in lessons]))
     with torch.no_grad():
-        channels = encoder.host(lessons.features)
-        some = rows[:SCALE_SAMPLE]
         parts = []
-        for vectors, atoms in zip(lessons.vectors, lessons.atoms, strict=True):
-            parts.append(_moments(encoder, vectors[some], atoms[some], channels).flatten(1))
+        for one, some in _parts(lessons, rows[:SCALE_SAMPLE]):
+            channels = encoder.host(one.features)
+            for vectors, atoms in zip(one.vectors, one.atoms, strict=True):
+                parts.append(_moments(encoder, vectors[some], atoms[some], channels).flatten(1))
         encoder.scale = INPUT_SPREAD * spread_of(torch.cat(parts))
 
 
@@ -271,8 +339,8 @@ def _said(
     """Return what a network says of (rows,) energies, (rows, 3) forces and torques.
 
     Args:
-        encoder: the network.
-        lessons: labels of all sources.
+        encoder: the network, of all guests.
+        lessons: labels of all sources of one guest.
         rows: which of them.
         trained: not to be differentiated any more.
     """
@@ -281,7 +349,8 @@ def _said(
     energy = torch.zeros(len(rows))
     for kind, (near, atoms) in enumerate(zip(vectors, lessons.atoms, strict=True)):
         moments = _moments(encoder, near, atoms[rows], channels)
-        each = encoder.readout(encoder.describe(moments, kind)).reshape(len(rows), -1)
+        deep = encoder.describe(moments, lessons.first_kind + kind)
+        each = encoder.readout(deep).reshape(len(rows), -1)
         energy = energy + each.sum(dim=1)
     gradients = torch.autograd.grad(energy.sum(), vectors, create_graph=not trained)
     pulls = [gradient.sum(dim=2) for gradient in gradients]
@@ -302,13 +371,14 @@ def _all_said(encoder: Encoder, lessons: Lessons, rows: Tensor) -> list[Tensor]:
     return [torch.cat(kind) for kind in zip(*parts, strict=True)]
 
 
-def _loss(encoder: Encoder, lessons: Lessons, rows: Tensor) -> Tensor:
+def _losses(encoder: Encoder, lessons: Lessons, rows: Tensor) -> Tensor:
+    """Return what each of (rows,) labels costs."""
     said = [UNIT_KJ_PER_MOL * values for values in _said(encoder, lessons, rows)]
     observed = lessons.observed.rows(rows)
     energies = _misfit(said[0].unsqueeze(1), observed.energy.unsqueeze(1), ENERGY_SCALE)
     slopes = _misfit(said[1], observed.force, SLOPE_SCALE)
     slopes = slopes + _misfit(said[2], observed.torque, SLOPE_SCALE)
-    return ((energies + SLOPE_WEIGHT * slopes) / observed.stretch).mean()
+    return (energies + SLOPE_WEIGHT * slopes) / observed.stretch
 
 
 def _misfit(said: Tensor, wanted: Tensor | None, scale: float) -> Tensor:

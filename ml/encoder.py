@@ -9,6 +9,7 @@ J. Chem. Phys. 148 (2018) 241722).
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -242,6 +243,22 @@ class Encoder(nn.Module):
     def last_weight(self, kind: int) -> Tensor:
         """Return the (descriptors, hidden) map out of one type's hidden layer."""
         return self.sites.second[kind].get_parameter("weight").detach()
+
+    def of_types(self, first: int, names: tuple[str, ...]) -> Encoder:
+        """Return the encoder of consecutive site types, under names of their own.
+
+        Args:
+            first: the first of them.
+            names: what they are to be called.
+        """
+        part, kept = copy.deepcopy(self), slice(first, first + len(names))
+        part.types = names
+        part.sites.first = self.sites.first[kept]
+        part.sites.between = self.sites.between[kept]
+        part.sites.second = self.sites.second[kept]
+        part.radial_scale = self.radial_scale[kept].clone()
+        part.descriptor_scale = self.descriptor_scale[kept].clone()
+        return part
 
     def specification(self) -> dict[str, Any]:
         """Return what is needed, beside the weights, to build this encoder again."""

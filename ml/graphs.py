@@ -47,6 +47,12 @@ class HostArrays:
             raise ValueError("the host carries no features of its atoms")
         return self.features
 
+    @property
+    def key(self) -> bytes:
+        """What tells cells with other atoms apart."""
+        parts = (self.lattice_angstrom, self.positions_angstrom, self.atomic_numbers)
+        return b"".join(np.asarray(part, dtype=float).tobytes() for part in parts)
+
     @cached_property
     def classes(self) -> np.ndarray:
         """(n,) codes of the atoms' classes, see `ml.atom_classes`."""
@@ -80,6 +86,11 @@ class GuestSites:
     def type_names(self) -> tuple[str, ...]:
         """Distinct type names, sorted."""
         return tuple(sorted(set(self.types)))
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """Types of all sites, sorted."""
+        return tuple(sorted(self.types))
 
     @property
     def type_index(self) -> np.ndarray:

@@ -20,7 +20,7 @@ from typing import Any
 from data.errors import ModelError
 from data.store import write_json
 
-FORMAT = "widomill-model-1"
+FORMAT = "widomill-model-2"
 CARD, WEIGHTS, LABELS = "card.json", "model.pt", "labels.npz"
 VARIABLE = "WIDOMILL_MODELS"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -28,10 +28,11 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 @dataclass(frozen=True)
 class SourceHost:
-    """A host a model learned from.
+    """A host a model learned from, with one guest.
 
     Attributes:
         name: of the host.
+        guest: name of the guest.
         hash: content hash of cell, atoms and charges.
         elements: symbols in it.
         labels: usable reference labels in it.
@@ -41,11 +42,31 @@ class SourceHost:
     """
 
     name: str
+    guest: str
     hash: str
     elements: tuple[str, ...]
     labels: int
     raw_rms_kj_per_mol: float
     held_out_rms_kj_per_mol: float | None = None
+
+
+@dataclass(frozen=True)
+class ModelGuest:
+    """A guest a model knows.
+
+    Attributes:
+        name: of the guest.
+        hash: content hash of it.
+        sites: types of all its sites as the surrogate sees them, sorted.
+    """
+
+    name: str
+    hash: str
+    sites: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return name and sites."""
+        return f"{self.name} with sites {' '.join(self.sites)}"
 
 
 @dataclass(frozen=True)
@@ -57,9 +78,7 @@ class Card:
         hash: content hash of its weights and labels.
         reference: reference level, as a user writes it.
         reference_key: content hash of that level.
-        guest: name of the guest.
-        guest_hash: content hash of the guest.
-        site_types: types of the guest's sites as the surrogate sees them.
+        guests: the guests it knows.
         force_field: name of the baseline's force field.
         temperature_k: temperature that said which labels matter.
         hosts: the hosts it learned from.
@@ -73,9 +92,7 @@ class Card:
     hash: str
     reference: str
     reference_key: str
-    guest: str
-    guest_hash: str
-    site_types: tuple[str, ...]
+    guests: tuple[ModelGuest, ...]
     force_field: str
     temperature_k: float
     hosts: tuple[SourceHost, ...]
@@ -89,13 +106,18 @@ class Card:
         """Reference labels behind the model."""
         return sum(host.labels for host in self.hosts)
 
-    def check(self, reference: str, reference_key: str, site_types: tuple[str, ...]) -> None:
+    @property
+    def guest_names(self) -> str:
+        """Names of the guests, to be printed."""
+        return ", ".join(guest.name for guest in self.guests)
+
+    def check(self, reference: str, reference_key: str, sites: tuple[str, ...]) -> None:
         """Refuse a run of another reference or guest.
 
         Args:
             reference: reference of the run, as written.
             reference_key: content hash of that level.
-            site_types: types of the run's guest sites.
+            sites: types of all sites of the run's guest, sorted.
 
         Raises:
             ModelError: the model was made for something else.
@@ -107,12 +129,11 @@ class Card:
                 "Use the same reference and package versions, train a model for this one with "
                 "`widomill models train`, or leave out --model."
             )
-        if tuple(sorted(site_types)) != tuple(sorted(self.site_types)):
+        if sites not in [guest.sites for guest in self.guests]:
             raise ModelError(
-                f"Model {self.name} was trained for {self.guest} with sites "
-                f"{' '.join(sorted(self.site_types))}; this run's guest has "
-                f"{' '.join(sorted(site_types))}. A model serves one guest: train one for this "
-                "guest with `widomill models train`, or leave out --model."
+                f"Model {self.name} was trained for {', '.join(map(str, self.guests))}; this run's "
+                f"guest has sites {' '.join(sites)}. A model serves the guests it was trained for: "
+                "train one with this guest by `widomill models train`, or leave out --model."
             )
 
 
@@ -167,9 +188,11 @@ def read_card(name: str) -> Card:
         hosts = tuple(
             SourceHost(**{**h, "elements": tuple(h["elements"])}) for h in content.pop("hosts")
         )
-        types = tuple(content.pop("site_types"))
+        guests = tuple(
+            ModelGuest(**{**g, "sites": tuple(g["sites"])}) for g in content.pop("guests")
+        )
         rest = {**content, "evaluations": tuple(content.get("evaluations", ()))}
-        return Card(hosts=hosts, site_types=types, **rest)
+        return Card(hosts=hosts, guests=guests, **rest)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"{path} is damaged ({error}). Remove the folder and train again."

@@ -1,8 +1,10 @@
 """What reference labels in some hosts say of another, before that one has labels of its own.
 
+One model for each guest; those of several guests are trained together and kept in one file.
+
 Where the atoms of all sources are described by given features (`HostArrays.features`), a committee
-of networks taught by all sources (`ml.committee`), and how hosts depart from what it says, as
-pair potentials (`PairLessons.fit_departures`).
+of networks taught by all sources, of all guests (`ml.committee`), and how hosts depart from what it
+says, as pair potentials (`PairLessons.fit_departures`).
 
 Elsewhere two kinds of knowledge, of which that speaks first which predicts each source better from
 the others: pair potentials that hosts have in common (`ml.pair_prior`), and a Gaussian process on
@@ -16,9 +18,10 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +31,7 @@ from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
 from data.errors import ModelError
 from data.store import write_atomically
 from ml.calibration import boltzmann_relevance
-from ml.committee import MEMBERS, Lessons, committee_head, train_committee
+from ml.committee import MEMBERS, Committee, Lessons, committee_head, train_committee
 from ml.descriptors import Describer
 from ml.encoder import Encoder
 from ml.fitting import CLIP_BELOW_KT
@@ -45,7 +48,7 @@ from ml.surrogate import PRIOR_SD_KJ_PER_MOL, Limits, Surrogate, load_encoder
 from ml.training import LabelSet
 from ml.weights import read_weights
 
-FORMAT = "widomill-transfer-4"
+FORMAT = "widomill-transfer-5"
 ONE_SOURCE_CALIBRATION = 2.0
 PROCESS_MEMBERS = 2
 LARGEST_BASELINE_KJ_PER_MOL = 100.0
@@ -65,10 +68,19 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Lot:
+    """The sources of one guest."""
+
+    guest: GuestSites
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True)
 class SourceModel:
-    """What is known of the sources.
+    """What is known of the sources of one guest.
 
     Attributes:
+        sites: types of all sites of the guest, sorted.
         encoders: trained over all sources: the committee, or what describes guests to the process.
         head: what the committee says, or the process.
         limits: bounds and calibration of predictions without labels of the new host.
@@ -77,6 +89,7 @@ class SourceModel:
         pairs_first: whether pair potentials, not the head, predict without labels.
     """
 
+    sites: tuple[str, ...]
     encoders: tuple[Encoder, ...]
     head: Head
     limits: Limits
@@ -96,11 +109,10 @@ class SourceModel:
             ModelError: the guest's site types are not those of the model, or nothing is known
                 of the surroundings of the host's atoms.
         """
-        known = self.encoders[0].types
-        if guest.type_names != known:
+        if guest.sites != self.sites:
             raise ModelError(
-                f"The model was trained for guest sites {' '.join(known)}; this guest has "
-                f"{' '.join(guest.type_names)}. Train a model for this guest."
+                f"The model was trained for guest sites {' '.join(self.sites)}; this guest has "
+                f"{' '.join(guest.sites)}. Train a model for this guest."
             )
         encoders, head = self.encoders, self.head
         if encoders[0].settings.features and host.features is None:
@@ -114,16 +126,16 @@ class SourceModel:
             head = _pair_head(self.pairs, Describer(encoders, host, guest))
         return Surrogate(host, guest, self.limits, encoders, head, device)
 
-    def save(self, path: Path) -> None:
-        """Write to one file, atomically, without pickled code, and with the same bytes always."""
+    def content(self) -> dict[str, Any]:
+        """Return everything as tensors and plain values."""
         spec = {
-            "format": FORMAT,
+            "sites": list(self.sites),
             "encoders": [e.specification() for e in self.encoders],
             "kernel": self.head.kernel.__dict__,
             "limits": self.limits.__dict__,
             "pairs_first": self.pairs_first,
         }
-        content = {
+        return {
             "specification": json.dumps(spec, sort_keys=True),
             "encoders": [dict(e.state_dict()) for e in self.encoders],
             "centres": [list(part) for part in self.head.centres],
@@ -132,9 +144,6 @@ class SourceModel:
             "linear": None if self.head.pairs is None else vars(self.head.pairs),
             "pairs": None if self.pairs is None else self.pairs.content(),
         }
-        buffer = io.BytesIO()
-        torch.save(content, buffer)
-        write_atomically(path, lambda temporary: _write(temporary, buffer.getvalue()))
 
     @property
     def pairs_are_departures(self) -> bool:
@@ -142,29 +151,63 @@ class SourceModel:
         return self.head.pairs is not None
 
     @classmethod
-    def load(cls, path: Path) -> SourceModel:
-        """Read a model.
+    def from_content(cls, content: Mapping[str, Any]) -> SourceModel:
+        """Return what ``content`` was made from."""
+        spec = json.loads(content["specification"])
+        encoders = tuple(
+            load_encoder(s, state)
+            for s, state in zip(spec["encoders"], content["encoders"], strict=True)
+        )
+        kernel = Kernel(**{k: tuple(v) for k, v in spec["kernel"].items()})
+        centres = tuple(tuple(part) for part in content["centres"])
+        linear, known = content["linear"], content["pairs"]
+        term = None if linear is None else PairTerm(**linear)
+        head = Head(kernel, centres, content["weights"], content["root"], term)
+        pairs = None if known is None else PairPrior.from_content(known)
+        limits = Limits(**spec["limits"])
+        return cls(tuple(spec["sites"]), encoders, head, limits, pairs, spec["pairs_first"])
+
+
+@dataclass(frozen=True)
+class SourceModels:
+    """Models of several guests, trained together: one for each."""
+
+    models: tuple[SourceModel, ...]
+
+    def of(self, guest: GuestSites) -> SourceModel:
+        """Return the model of a guest.
+
+        Raises:
+            ModelError: there is none.
+        """
+        for model in self.models:
+            if model.sites == guest.sites:
+                return model
+        known = ", ".join(" ".join(model.sites) for model in self.models)
+        raise ModelError(
+            f"The model was trained for guest sites {known}; this guest has "
+            f"{' '.join(guest.sites)}. Train a model for this guest."
+        )
+
+    def save(self, path: Path) -> None:
+        """Write to one file, atomically, without pickled code, and with the same bytes always."""
+        content = {"format": FORMAT, "models": [model.content() for model in self.models]}
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        write_atomically(path, lambda temporary: _write(temporary, buffer.getvalue()))
+
+    @classmethod
+    def load(cls, path: Path) -> SourceModels:
+        """Read models.
 
         Raises:
             ModelError: the file is missing, damaged or of another format.
         """
         try:
             content = read_weights(path)
-            spec = json.loads(content["specification"])
-            if spec["format"] != FORMAT:
-                raise ValueError(f"its format is {spec['format']}, expected {FORMAT}")
-            encoders = tuple(
-                load_encoder(s, state)
-                for s, state in zip(spec["encoders"], content["encoders"], strict=True)
-            )
-            kernel = Kernel(**{k: tuple(v) for k, v in spec["kernel"].items()})
-            centres = tuple(tuple(part) for part in content["centres"])
-            linear = content["linear"]
-            term = None if linear is None else PairTerm(**linear)
-            head = Head(kernel, centres, content["weights"], content["root"], term)
-            known = content["pairs"]
-            pairs = None if known is None else PairPrior.from_content(known)
-            return cls(encoders, head, Limits(**spec["limits"]), pairs, spec["pairs_first"])
+            if content.get("format") != FORMAT:
+                raise ValueError(f"its format is {content.get('format')}, expected {FORMAT}")
+            return cls(tuple(SourceModel.from_content(part) for part in content["models"]))
         except Exception as error:  # torch raises half a dozen kinds on damaged files
             raise ModelError(
                 f"{path} cannot be read as a model: {error}. Train it again."
@@ -175,78 +218,88 @@ def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def train_source_model(
-    sources: tuple[Source, ...],
-    guest: GuestSites,
+def train_source_models(
+    lots: Sequence[Lot],
     *,
     temperature_k: float,
     seed: int,
     members: int | None = None,
     steps: int | None = None,
-) -> tuple[SourceModel, tuple[HeldOut, ...]]:
-    """Train a model on the labels of several hosts.
+) -> tuple[SourceModels, tuple[tuple[HeldOut, ...], ...]]:
+    """Train a model for each of one or several guests on the labels of several hosts.
+
+    Committees are trained together: what labels of one guest tell of host atoms serves the others.
 
     Args:
-        sources: hosts with baseline energies and labels.
-        guest: the guest's sites.
+        lots: hosts with baseline energies and labels, guest by guest.
         temperature_k: temperature that says which labels matter, K.
         seed: seed of the networks.
         members: networks; by default five in a committee, two encoders of a process.
         steps: optimiser steps per network; chosen by kind and number of hosts when omitted.
 
     Returns:
-        The model, and how each source is predicted by what has not seen its labels. Encoders of a
-        process have seen its free baseline energies, which a host never seen lacks: for one with
-        elements that no source has, these figures are too good.
+        The models, and per guest how each source is predicted by what has not seen its labels.
+        Encoders of a process have seen its free baseline energies, which a host never seen lacks:
+        for one with elements that no source has, these figures are too good.
 
     Raises:
         ModelError: there is not one usable label.
     """
     thermal = GAS_CONSTANT_KJ_PER_MOL_K * temperature_k
-    kept = [s.labels.rows(relevant_rows(s.labels, thermal)) for s in sources]
-    if not kept or not all(len(k.energy_kj_per_mol) for k in kept):
-        raise ModelError(
-            "A source host has no usable reference label. Give runs that were labelled, or more "
-            "--labels."
-        )
-    taught = _Taught(
-        tuple(source.lesson.host for source in sources),
-        tuple(kept),
-        tuple(_with_all_kinds(observations(labels, thermal)) for labels in kept),
-        tuple(boltzmann_relevance(labels.energy_kj_per_mol, thermal) for labels in kept),
-        guest,
-    )
-    if all(host.features is not None for host in taught.hosts):
-        model, scores = _by_committee(taught, seed, members or MEMBERS, steps)
+    taught = [_Taught.of(lot, thermal) for lot in lots]
+    if all(host.features is not None for part in taught for host in part.hosts):
+        trained = _by_committee(taught, seed, members or MEMBERS, steps)
     else:
-        process = SourceProcess.build(
-            [source.lesson for source in sources],
-            kept,
-            taught.corrections,
-            guest,
-            members=members or PROCESS_MEMBERS,
-            seed=seed,
-            steps=steps,
+        trained = [_by_process(part, seed, members or PROCESS_MEMBERS, steps) for part in taught]
+    models, held_out = [], []
+    for part, (model, scores) in zip(taught, trained, strict=True):
+        lowest = min(float(k.energy_kj_per_mol.min()) for k in part.labels)
+        limits = replace(
+            model.limits,
+            lowest_kj_per_mol=lowest - CLIP_BELOW_KT * thermal,
+            calibration=scores.calibration if len(part.hosts) > 1 else ONE_SOURCE_CALIBRATION,
         )
-        model, scores = _by_process(taught, process)
-    lowest = min(float(k.energy_kj_per_mol.min()) for k in kept) - CLIP_BELOW_KT * thermal
-    limits = replace(
-        model.limits,
-        lowest_kj_per_mol=lowest,
-        calibration=scores.calibration if len(kept) > 1 else ONE_SOURCE_CALIBRATION,
-    )
-    return replace(model, limits=limits), scores.held_out(taught.corrections, taught.relevance)
+        models.append(replace(model, limits=limits))
+        held_out.append(scores.held_out(part.corrections, part.relevance))
+    return SourceModels(tuple(models)), tuple(held_out)
 
 
 @dataclass(frozen=True)
 class _Taught:
-    """Usable labels of all sources: what the reference adds, and how much each label matters."""
+    """Usable labels of a lot: what the reference adds, and how much each label matters."""
 
-    hosts: tuple[HostArrays, ...]
+    lessons: tuple[Lesson, ...]
     labels: tuple[LabelSet, ...]
     corrections: tuple[Observations, ...]
     relevance: tuple[np.ndarray, ...]
     guest: GuestSites
+
+    @classmethod
+    def of(cls, lot: Lot, thermal: float) -> _Taught:
+        """Return what a lot teaches.
+
+        Args:
+            lot: sources of a guest.
+            thermal: RT, kJ/mol.
+        """
+        kept = tuple(s.labels.rows(relevant_rows(s.labels, thermal)) for s in lot.sources)
+        if not kept or not all(len(labels.energy_kj_per_mol) for labels in kept):
+            raise ModelError(
+                "A source host has no usable reference label. Give runs that were labelled, or "
+                "more --labels."
+            )
+        return cls(
+            tuple(source.lesson for source in lot.sources),
+            kept,
+            tuple(_with_all_kinds(observations(labels, thermal)) for labels in kept),
+            tuple(boltzmann_relevance(labels.energy_kj_per_mol, thermal) for labels in kept),
+            lot.guest,
+        )
+
+    @property
+    def hosts(self) -> tuple[HostArrays, ...]:
+        """Hosts of the sources."""
+        return tuple(lesson.host for lesson in self.lessons)
 
     def score(self, predicted: Sequence[tuple[Tensor, Tensor]], noise: float) -> Scores:
         """Compare predictions of all sources, by what has not seen them, with their labels."""
@@ -270,13 +323,35 @@ def _limits(noise_kj_per_mol: float) -> Limits:
 
 
 def _by_committee(
-    taught: _Taught, seed: int, members: int, steps: int | None
-) -> tuple[SourceModel, Scores]:
-    """Return a committee, and pair potentials of how hosts depart from what it says of them."""
-    lessons = Lessons.build(
-        taught.hosts, taught.labels, taught.corrections, taught.guest, SITE_CUTOFF_ANGSTROM
-    )
-    committee = train_committee(lessons, taught.guest, seed=seed, members=members, steps=steps)
+    taught: Sequence[_Taught], seed: int, members: int, steps: int | None
+) -> list[tuple[SourceModel, Scores]]:
+    """Return per guest what a committee of all guests says, and how hosts depart from it."""
+    guests = [part.guest for part in taught]
+    kinds = np.cumsum([0, *(len(guest.type_names) for guest in guests)])
+    lessons = [
+        Lessons.build(
+            part.hosts,
+            part.labels,
+            part.corrections,
+            part.guest,
+            SITE_CUTOFF_ANGSTROM,
+            numbers=numbers,
+            first_kind=int(first),
+        )
+        for part, numbers, first in zip(taught, _host_numbers(taught), kinds, strict=False)
+    ]
+    committees = train_committee(lessons, guests, seed=seed, members=members, steps=steps)
+    return [_spoken(part, one) for part, one in zip(taught, committees, strict=True)]
+
+
+def _host_numbers(taught: Sequence[_Taught]) -> list[list[int]]:
+    """Return numbers of every guest's hosts, the same for the same atoms."""
+    seen: dict[bytes, int] = {}
+    return [[seen.setdefault(host.key, len(seen)) for host in part.hosts] for part in taught]
+
+
+def _spoken(taught: _Taught, committee: Committee) -> tuple[SourceModel, Scores]:
+    """Return a committee of one guest, and pair potentials of how hosts depart from it."""
     head = committee_head(committee.encoders, taught.guest)
     noise, scores, pairs = head.kernel.noise[0], Scores(), None
     if len(taught.hosts) > 1:
@@ -287,11 +362,23 @@ def _by_committee(
             for observed, said in zip(taught.corrections, committee.unseen, strict=True)
         ]
         pairs = taught.pair_lessons(left).fit_departures()
-    return SourceModel(committee.encoders, head, _limits(noise), pairs), scores
+    sites = taught.guest.sites
+    return SourceModel(sites, committee.encoders, head, _limits(noise), pairs), scores
 
 
-def _by_process(taught: _Taught, process: SourceProcess) -> tuple[SourceModel, Scores]:
+def _by_process(
+    taught: _Taught, seed: int, members: int, steps: int | None
+) -> tuple[SourceModel, Scores]:
     """Return a process on descriptors and pair potentials; the better of the two speaks first."""
+    process = SourceProcess.build(
+        taught.lessons,
+        taught.labels,
+        taught.corrections,
+        taught.guest,
+        members=members,
+        seed=seed,
+        steps=steps,
+    )
     head, scores = process.best(taught.score)
     noise, pairs, first = head.kernel.noise[0], None, False
     if len(taught.hosts) > 1:
@@ -302,7 +389,8 @@ def _by_process(taught: _Taught, process: SourceProcess) -> tuple[SourceModel, S
         if first:
             noise, scores = pairs.noise[0], alone
         pairs = pairs.rounded()
-    return SourceModel(process.encoders, head, _limits(noise), pairs, first), scores
+    sites = taught.guest.sites
+    return SourceModel(sites, process.encoders, head, _limits(noise), pairs, first), scores
 
 
 def _pair_head(pairs: PairPrior, describer: Describer) -> Head:

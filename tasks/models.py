@@ -82,7 +82,7 @@ def adopt_model(item: AdoptItem) -> str:
     """
     from ml.fields import store_fields
     from ml.registry import WEIGHTS, checked_folder
-    from ml.transfer import SourceModel
+    from ml.transfer import SourceModels
 
     path = prior_path(item.run_dir)
     if path.exists():
@@ -90,11 +90,11 @@ def adopt_model(item: AdoptItem) -> str:
     context = load_context(item.run_dir)
     card, folder = checked_folder(item.model)
     _, guest = graph_inputs(context)
-    card.check(context.reference, level_key(item.run_dir), guest.type_names)
+    card.check(context.reference, level_key(item.run_dir), guest.sites)
     path.parent.mkdir(parents=True, exist_ok=True)
     copy = source_model_path(item.run_dir)
     shutil.copy(folder / WEIGHTS, copy)
-    known = SourceModel.load(copy).for_host(described_host(item.run_dir), guest)
+    known = SourceModels.load(copy).of(guest).for_host(described_host(item.run_dir), guest)
     table = store_fields(known.describer, path.parent) if known.describer else None
     known.save(path, fields_file=table)
     return str(path)

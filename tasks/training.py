@@ -140,7 +140,7 @@ def fit(item: FitItem) -> FitRecord:
     usable = len(labels.energy_kj_per_mol)
     calibration = calibrate(item.run_dir, item.label_rounds, context)
     if not path.exists():
-        prior, known = known_prior(item.run_dir)
+        prior, known = known_prior(item.run_dir, guest)
         departures = known is not None and known.pairs_are_departures
         if usable < (1 if departures else FEWEST_LABELS):
             model = prior or prior_surrogate(host, guest)
@@ -167,15 +167,16 @@ def fit(item: FitItem) -> FitRecord:
     )
 
 
-def known_prior(run_dir: str) -> tuple[Surrogate | None, SourceModel | None]:
+def known_prior(run_dir: str, guest: GuestSites) -> tuple[Surrogate | None, SourceModel | None]:
     """Return what the run's model of other hosts says of this one, and the model."""
     from ml.surrogate import Surrogate
-    from ml.transfer import SourceModel
+    from ml.transfer import SourceModels
 
     path = prior_path(run_dir)
     if not path.exists():
         return None, None
-    return Surrogate.load(path, "cpu"), SourceModel.load(source_model_path(run_dir))
+    known = SourceModels.load(source_model_path(run_dir)).of(guest)
+    return Surrogate.load(path, "cpu"), known
 
 
 def label_set(run_dir: str, rounds: Sequence[int], forces: bool) -> LabelSet:

@@ -18,7 +18,7 @@ from flows.campaign.hosts import safe_id
 from flows.campaign.read import read_campaign
 from ml.fields import Fields
 from ml.surrogate import Surrogate
-from ml.transfer import SourceModel
+from ml.transfer import SourceModels
 
 
 class Harm:
@@ -42,7 +42,7 @@ def harmful_weights(folder: Path, trace: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("load", [Surrogate.load, Fields.load, SourceModel.load])
+@pytest.mark.parametrize("load", [Surrogate.load, Fields.load, SourceModels.load])
 def test_weights_that_would_run_code_are_refused(tmp_path: Path, trace: Path, load) -> None:
     path = harmful_weights(tmp_path, trace)
     with pytest.raises(ModelError, match=r"weights\.pt"):

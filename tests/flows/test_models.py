@@ -186,6 +186,39 @@ def test_models_are_not_made_of_what_does_not_belong_together(
         train("mixed", [*sources, *another], seed=0, members=1, say=quiet)
 
 
+def test_one_model_serves_several_guests(
+    sources: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "models"))
+    runner = CliRunner()
+    labelled = ["--hosts", "CALF20-b", "--guest", "N2", "--reference", REFERENCE]
+    sizes = ["--charges", "eeq", "--labels", "30", "--members", "1", "--sources", str(tmp_path)]
+    trained = runner.invoke(app, ["models", "train", "both", str(sources[0]), *labelled, *sizes])
+    assert trained.exit_code == 0, trained.output
+    assert "CO2 in CALF20-b" in trained.output
+    assert "N2 in CALF20-b" in trained.output
+    card = read_card("both")
+    assert [guest.name for guest in card.guests] == ["CO2", "N2"]
+    assert [(host.name, host.guest) for host in card.hosts] == [
+        ("CALF20-b", "CO2"),
+        ("CALF20-b", "N2"),
+    ]
+    assert "both  CO2, N2, " in runner.invoke(app, ["models", "list"]).output
+    evaluated = ["models", "evaluate", "both", str(sources[0]), str(tmp_path / "N2" / "CALF20-b")]
+    found = json.loads(runner.invoke(app, [*evaluated, "--json"]).output)["evaluations"]
+    assert [one["guest"] for one in found] == ["CO2", "N2"]
+    assert len(read_card("both").evaluations) == 2
+    for guest in ("CO2", "N2"):
+        settings = small(
+            tmp_path / "run" / guest, guest=guest, model="both", max_rounds=2, insertions=4_000
+        )
+        done(settings)
+        first = read_rows(settings.run_dir / "rounds.parquet")[0]
+        assert first["surrogate_henry"] > 1.2 * first["baseline_henry"]
+    with pytest.raises(ModelError, match=r"CO2 with sites .* N2 with sites .* this run's guest"):
+        done(small(tmp_path / "run" / "CH4", guest="CH4", model="both"))
+
+
 def test_the_command_line_lists_shows_and_evaluates(model: Card, sources: list[Path]) -> None:
     runner = CliRunner()
     listed = runner.invoke(app, ["models", "list"]).output

@@ -22,12 +22,12 @@ from data.errors import ModelError
 from ml.committee import Lessons, train_committee
 from ml.fields import build_fields
 from ml.fitting import fit_surrogate
-from ml.graphs import SITE_CUTOFF_ANGSTROM, HostArrays
+from ml.graphs import SITE_CUTOFF_ANGSTROM, GuestSites, HostArrays
 from ml.many_hosts import Lesson
 from ml.observing import observations
 from ml.surrogate import Surrogate
 from ml.training import LabelSet
-from ml.transfer import Source, SourceModel, train_source_model
+from ml.transfer import Lot, Source, SourceModel, SourceModels, train_source_models
 
 ELEMENTS = (6, 8, 30)
 STEPS = 250
@@ -60,9 +60,8 @@ def source_of(seed: int, labels: int = 50) -> Source:
 
 def train(seeds: tuple[int, ...]) -> SourceModel:
     sources = tuple(source_of(seed) for seed in seeds)
-    return train_source_model(
-        sources, GUEST, temperature_k=TEMPERATURE_K, seed=5, members=1, steps=STEPS
-    )[0]
+    options = {"temperature_k": TEMPERATURE_K, "seed": 5, "members": 1, "steps": STEPS}
+    return train_source_models([Lot(GUEST, sources)], **options)[0].of(GUEST)
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +75,14 @@ def target() -> HostArrays:
     return told(host_of(9))
 
 
-def lessons_of(sources: tuple[Source, ...]) -> Lessons:
+def lessons_of(sources: tuple[Source, ...], guest: GuestSites = GUEST, **places: object) -> Lessons:
     return Lessons.build(
         [source.lesson.host for source in sources],
         [source.labels for source in sources],
         [observations(source.labels, 2.48) for source in sources],
-        GUEST,
+        guest,
         SITE_CUTOFF_ANGSTROM,
+        **places,
     )
 
 
@@ -98,11 +98,67 @@ def test_no_member_that_judges_a_source_has_seen_its_labels() -> None:
     changed = replace(sources[0].labels, energy_kj_per_mol=sources[0].labels.energy_kj_per_mol + 9)
     other = (replace(sources[0], labels=changed), *sources[1:])
     one, two = (
-        train_committee(lessons_of(some), GUEST, seed=1, steps=10) for some in (sources, other)
+        train_committee([lessons_of(some)], [GUEST], seed=1, steps=10)[0]
+        for some in (sources, other)
     )
     for what in ("energy", "force", "torque"):
         assert torch.equal(getattr(one.unseen[0], what), getattr(two.unseen[0], what))
         assert not torch.equal(getattr(one.unseen[1], what), getattr(two.unseen[1], what))
+
+
+SLIM = GuestSites(("X",), np.zeros((1, 3)))
+"""Another guest, of one site at the body's origin."""
+
+
+def slim_source(seed: int, labels: int, strength: float = 1.0) -> Source:
+    """Return a source of the other guest: its corrections are those of the first, scaled."""
+    source = source_of(seed, labels)
+    known = source.labels
+    added = strength * (known.energy_kj_per_mol - known.baseline_kj_per_mol)
+    bare = replace(
+        known, energy_kj_per_mol=known.baseline_kj_per_mol + added, force_correction=None
+    )
+    return replace(source, labels=bare)
+
+
+def test_what_judges_a_source_has_not_seen_its_host_with_another_guest_either() -> None:
+    sources = tuple(source_of(seed, 12) for seed in (1, 2, 3))
+    committees = []
+    for strength in (1.0, 3.0):
+        slim = (slim_source(3, 10, strength), slim_source(4, 10))
+        lessons = [
+            lessons_of(sources, numbers=[0, 1, 2]),
+            lessons_of(slim, SLIM, numbers=[2, 3], first_kind=2),
+        ]
+        committees.append(train_committee(lessons, [GUEST, SLIM], seed=1, members=4, steps=10))
+    one, two = (committee[0].unseen for committee in committees)
+    assert torch.equal(one[2].energy, two[2].energy)
+    assert not torch.equal(one[0].energy, two[0].energy)
+    assert torch.equal(committees[0][1].unseen[0].energy, committees[1][1].unseen[0].energy)
+
+
+def test_each_of_two_guests_gets_a_model_that_knows_its_corrections(
+    target: HostArrays, tmp_path: Path
+) -> None:
+    seeds = (1, 2, 3, 4)
+    lots = [
+        Lot(GUEST, tuple(source_of(seed) for seed in seeds)),
+        Lot(SLIM, tuple(slim_source(seed, 50, -1.0) for seed in seeds)),
+    ]
+    options = {"temperature_k": TEMPERATURE_K, "seed": 5, "members": 1, "steps": 2 * STEPS}
+    models, held_out = train_source_models(lots, **options)
+    test = insertions(target, 200, 3)
+    added = test.energy_kj_per_mol - test.baseline_kj_per_mol
+    raw = float(np.sqrt(np.mean(added**2)))
+    assert rms(models.of(GUEST).for_host(target, GUEST), test) < 0.4 * raw
+    opposite = replace(test, energy_kj_per_mol=test.baseline_kj_per_mol - added)
+    assert rms(models.of(SLIM).for_host(target, SLIM), opposite) < 0.9 * raw
+    assert [len(part) for part in held_out] == [4, 4]
+    models.save(tmp_path / "model.pt")
+    again = SourceModels.load(tmp_path / "model.pt").of(SLIM).for_host(target, SLIM)
+    place = test.fractional, test.quaternions, test.baseline_kj_per_mol
+    said = models.of(SLIM).for_host(target, SLIM)
+    assert np.array_equal(said.predict(*place)[0], again.predict(*place)[0])
 
 
 def test_forces_and_torques_are_slopes_of_the_energy(model, target) -> None:
@@ -217,10 +273,10 @@ def test_a_committee_is_scored_from_fields_and_comes_back(model, target, tmp_pat
     for one, other in zip(said.predict(*place, exact=True), quick, strict=True):
         assert np.abs(one - other).max() < 0.1
     said.save(tmp_path / "prior.pt")
-    model.save(tmp_path / "model.pt")
+    SourceModels((model,)).save(tmp_path / "model.pt")
     for again in (
         Surrogate.load(tmp_path / "prior.pt", "cpu"),
-        SourceModel.load(tmp_path / "model.pt").for_host(target, GUEST),
+        SourceModels.load(tmp_path / "model.pt").of(GUEST).for_host(target, GUEST),
     ):
         for one, other in zip(said.predict(*place), again.predict(*place), strict=True):
             assert np.array_equal(one, other)
@@ -230,7 +286,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
         sources = tuple(source_of(seed, 10) for seed in (1, 2))
         options = {"temperature_k": TEMPERATURE_K, "seed": 5, "members": 1, "steps": 5}
-        train_source_model(sources, GUEST, **options)[0].save(tmp_path / name)
+        train_source_models([Lot(GUEST, sources)], **options)[0].save(tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 

@@ -12,6 +12,7 @@ from ml.registry import (
     LABELS,
     WEIGHTS,
     Card,
+    ModelGuest,
     SourceHost,
     checked_folder,
     list_models,
@@ -29,15 +30,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def card(name: str = "first") -> Card:
-    hosts = (SourceHost("A", "aa", ("C", "H"), 40, 8.0, 3.5), SourceHost("B", "bb", ("O",), 2, 1.0))
+    hosts = (
+        SourceHost("A", "CO2", "aa", ("C", "H"), 40, 8.0, 3.5),
+        SourceHost("B", "N2", "bb", ("O",), 2, 1.0),
+    )
     return Card(
         name=name,
         hash="",
         reference="mace-dac",
         reference_key="key",
-        guest="CO2",
-        guest_hash="gg",
-        site_types=("C", "O"),
+        guests=(ModelGuest("CO2", "gg", ("C", "O", "O")), ModelGuest("N2", "nn", ("N", "N"))),
         force_field="UFF",
         temperature_k=298.15,
         hosts=hosts,
@@ -121,11 +123,16 @@ def test_a_card_holds_plain_json_only(folder: Path) -> None:
 
 def test_another_reference_or_guest_is_refused() -> None:
     known = make()
-    known.check("mace-dac", "key", ("O", "C"))
+    known.check("mace-dac", "key", ("C", "O", "O"))
+    known.check("mace-dac", "key", ("N", "N"))
     with pytest.raises(ModelError, match=r"knows the reference mace-dac.*asks for xtb"):
-        known.check("xtb", "other", ("C", "O"))
-    with pytest.raises(ModelError, match=r"sites C O; this run's guest has H O"):
-        known.check("mace-dac", "key", ("H", "O"))
+        known.check("xtb", "other", ("C", "O", "O"))
+    for sites in (("H", "H", "O"), ("C", "O")):
+        named = (
+            f"CO2 with sites C O O, N2 with sites N N; this run's guest has sites {' '.join(sites)}"
+        )
+        with pytest.raises(ModelError, match=named):
+            known.check("mace-dac", "key", sites)
 
 
 def test_the_folder_follows_the_environment(

@@ -14,9 +14,10 @@ from ml.fields import build_fields
 from ml.fitting import above_prior, fit_surrogate
 from ml.graphs import GuestSites, HostArrays
 from ml.many_hosts import Lesson, train_encoders
+from ml.source_scores import HeldOut
 from ml.surrogate import Surrogate
 from ml.training import LabelSet, pretrain_encoders
-from ml.transfer import Source, SourceModel, train_source_model
+from ml.transfer import Lot, Source, SourceModel, SourceModels, train_source_models
 
 
 def source_of(seed: int, labels: int = 60) -> Source:
@@ -26,10 +27,14 @@ def source_of(seed: int, labels: int = 60) -> Source:
     return Source(lesson, insertions(host, labels, 2))
 
 
+def taught(sources: tuple[Source, ...], steps: int) -> tuple[SourceModel, tuple[HeldOut, ...]]:
+    options = {"temperature_k": TEMPERATURE_K, "seed": 5, "members": 1, "steps": steps}
+    trained, held_out = train_source_models([Lot(GUEST, sources)], **options)
+    return trained.of(GUEST), held_out[0]
+
+
 def train(seeds: tuple[int, ...], sources: tuple[Source, ...] | None = None) -> SourceModel:
-    known = sources or tuple(source_of(seed) for seed in seeds)
-    options = {"temperature_k": TEMPERATURE_K, "seed": 5, "members": 1, "steps": 80}
-    return train_source_model(known, GUEST, **options)[0]
+    return taught(sources or tuple(source_of(seed) for seed in seeds), 80)[0]
 
 
 @pytest.fixture(scope="module")
@@ -51,29 +56,27 @@ def test_labels_elsewhere_say_something_of_a_host_never_seen(model, target) -> N
 
 def test_each_source_is_predicted_from_the_others() -> None:
     sources = tuple(source_of(seed) for seed in (1, 2, 3))
-    options = {"temperature_k": TEMPERATURE_K, "seed": 5, "members": 1, "steps": 80}
-    found = train_source_model(sources, GUEST, **options)[1]
+    found = taught(sources, 80)[1]
     assert [one.labels for one in found] == [60, 60, 60]
     assert np.mean([one.error_kj_per_mol for one in found]) < np.mean(
         [one.raw_kj_per_mol for one in found]
     )
-    alone = train_source_model(sources[:1], GUEST, **options)[1]
+    alone = taught(sources[:1], 80)[1]
     assert np.isnan(alone[0].error_kj_per_mol)
 
 
 def test_pair_potentials_that_all_hosts_share_are_recognised() -> None:
     """The corrections are sums over pairs: few labels elsewhere then say nearly everything."""
     sources = tuple(source_of(seed, 20) for seed in (1, 2, 3, 4))
-    options = {"temperature_k": TEMPERATURE_K, "seed": 5, "members": 1, "steps": 60}
-    trained, found = train_source_model(sources, GUEST, **options)
+    trained, found = taught(sources, 60)
     assert trained.pairs_first
     for one in found:
         assert one.error_kj_per_mol < 0.15 * one.raw_kj_per_mol
 
 
 def test_a_model_comes_back_as_it_was(model, target, tmp_path: Path) -> None:
-    model.save(tmp_path / "model.pt")
-    again = SourceModel.load(tmp_path / "model.pt")
+    SourceModels((model,)).save(tmp_path / "model.pt")
+    again = SourceModels.load(tmp_path / "model.pt").of(GUEST)
     labels = insertions(target, 50, 4)
     place = labels.fractional, labels.quaternions, labels.baseline_kj_per_mol
     for one, other in zip(
@@ -86,7 +89,7 @@ def test_a_model_comes_back_as_it_was(model, target, tmp_path: Path) -> None:
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        train((1, 2)).save(tmp_path / name / "model.pt")
+        SourceModels((train((1, 2)),)).save(tmp_path / name / "model.pt")
     assert (tmp_path / "one" / "model.pt").read_bytes() == (
         tmp_path / "two" / "model.pt"
     ).read_bytes()
@@ -94,16 +97,34 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_a_damaged_or_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="cannot be read"):
-        SourceModel.load(tmp_path / "none.pt")
+        SourceModels.load(tmp_path / "none.pt")
     (tmp_path / "bad.pt").write_bytes(b"not a model")
     with pytest.raises(ModelError, match="cannot be read"):
-        SourceModel.load(tmp_path / "bad.pt")
+        SourceModels.load(tmp_path / "bad.pt")
 
 
 def test_another_guest_is_refused(model, target) -> None:
     water = GuestSites(("O", "H", "H"), np.array([[0.0, 0, 0], [0.76, 0, 0.6], [-0.76, 0, 0.6]]))
-    with pytest.raises(ModelError, match="guest sites C O; this guest has H O"):
-        model.for_host(target, water)
+    monoxide = GuestSites(("C", "O"), np.array([[0.0, 0, 0.64], [0, 0, -0.49]]))
+    for guest, named in ((water, "H H O"), (monoxide, "C O")):
+        for refuse in (
+            lambda guest=guest: model.for_host(target, guest),
+            lambda guest=guest: SourceModels((model,)).of(guest),
+        ):
+            with pytest.raises(ModelError, match=f"guest sites C O O; this guest has {named}\\."):
+                refuse()
+
+
+def test_without_features_each_guest_of_several_is_taught_alone() -> None:
+    """Their models are those that each would have had without the other."""
+    sources = tuple(source_of(seed, 20) for seed in (1, 2))
+    slim = GuestSites(("X",), np.zeros((1, 3)))
+    options = {"temperature_k": TEMPERATURE_K, "seed": 5, "members": 1, "steps": 5}
+    both, held_out = train_source_models([Lot(GUEST, sources), Lot(slim, sources)], **options)
+    alone = train_source_models([Lot(slim, sources)], **options)[0]
+    assert [len(part) for part in held_out] == [2, 2]
+    assert [model.sites for model in both.models] == [("C", "O", "O"), ("X",)]
+    assert torch.equal(both.of(slim).head.weights, alone.of(slim).head.weights)
 
 
 def test_an_element_no_source_has_is_an_average_atom(model, target) -> None:
