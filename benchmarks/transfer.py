@@ -4,11 +4,13 @@
     python benchmarks/transfer.py --runs              # whole runs to 5 %, which takes longer
     python benchmarks/transfer.py --held-out --pick-held-out 8 --labels 120 --name random
     python benchmarks/transfer.py --held-out CALF-20 --sources CALF20-b --pick 0 --name relative
+    python benchmarks/transfer.py --guest N2 --pick 20 --also CO2 --pick-also 60 --name guests
 
 A model is trained on reference labels in the sources, a held-out host left out where it is one of
 them, and put into a registry of the benchmark's own. Sources are picked at random from CoRE MOF
 2019 (``pip install --no-deps CoRE-MOF==2019.1``): small cells, at most fifteen of each metal, no
-composition twice, none of the composition of a host held out; or named. Then
+composition twice, none of the composition of a host held out; or named. With ``--also`` the model
+learns from labels of another guest too, in as many of the hosts picked as asked for. Then
 
 - surrogates: insertions of the held-out host are labelled, half where the baseline and half where
   a first surrogate says that the guest sits; 40 % of them are kept for the test. Surrogates are
@@ -26,7 +28,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -54,9 +56,9 @@ def main() -> int:
     courses: list[Course] = []
     notes: list[str] = []
     names: dict[str, str] = {}
-    sources, held_out = _hosts(arguments)
+    taught, held_out = _hosts(arguments)
     for host in held_out:
-        name = _model(host, sources, arguments)
+        name = _model(host, taught, arguments)
         if (note := _provenance(name)) not in notes:
             notes.append(note)
             print(note, flush=True)
@@ -71,9 +73,9 @@ def main() -> int:
     return 0
 
 
-def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+def _options(arguments: argparse.Namespace, guest: str) -> dict[str, Any]:
     return {
-        "guest": arguments.guest,
+        "guest": guest,
         "reference": arguments.reference,
         "charges": arguments.charges,
         "temperatures_k": (arguments.temperature_k,),
@@ -88,44 +90,51 @@ def _targets(arguments: argparse.Namespace) -> tuple[float, ...]:
     return (TARGET_ERROR,) if arguments.runs else TARGETS_RMS_KJ_PER_MOL
 
 
-def _hosts(arguments: argparse.Namespace) -> tuple[list[str], list[str]]:
-    """Return the hosts to learn from and those held out."""
+def _hosts(arguments: argparse.Namespace) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the hosts to learn from, by guest, and those held out."""
     from common.diverse import pick
 
     from chem.host_import.duplicates import reduced_formula
     from chem.hosts import load_host
 
-    count = arguments.pick + arguments.pick_held_out
-    if count == 0:
-        return arguments.sources, arguments.held_out
+    most = max(arguments.pick, arguments.pick_also if arguments.also else 0)
+    count = most + arguments.pick_held_out
     names = sorted({*HELD_OUT, *arguments.held_out})
     known = [reduced_formula(load_host(name, charges="none").elements) for name in names]
-    picked = [str(path) for path in pick(COLLECTION, count, 0, known)]
-    sources = [*arguments.sources, *picked[: arguments.pick]]
-    return sources, [*arguments.held_out, *picked[arguments.pick :]]
+    picked = [str(path) for path in pick(COLLECTION, count, 0, known)] if count else []
+    taught = {arguments.guest: [*arguments.sources, *picked[: arguments.pick]]}
+    if arguments.also:
+        taught[arguments.also] = picked[: arguments.pick_also]
+    return taught, [*arguments.held_out, *picked[most:]]
 
 
-def _model(host: str, sources: Sequence[str], arguments: argparse.Namespace) -> str:
+def _folder(kind: str, labels: int, guest: str, arguments: argparse.Namespace) -> Path:
+    """Return where labels of one kind of host lie."""
+    other = "" if guest == "CO2" else f"-{guest}"
+    return arguments.folder / f"{kind}-{labels}-{arguments.charges}{other}"
+
+
+def _model(host: str, taught: dict[str, list[str]], arguments: argparse.Namespace) -> str:
     """Return the name of the model for a host held out, trained where it is not there yet."""
     from data.errors import ModelError
     from flows.models import label_hosts, train
     from ml.registry import checked_folder
 
-    hosts = [name for name in sources if name != host]
-    text = "-".join([*(Path(h).stem for h in hosts), str(arguments.source_labels)])
-    name = f"sources-{_short(text + arguments.charges)}"
+    lots = {guest: [one for one in hosts if one != host] for guest, hosts in taught.items()}
+    each = [f"{g}:{Path(h).stem}" for g, hosts in lots.items() for h in hosts]
+    name = f"sources-{_short('-'.join([*each, str(arguments.source_labels), arguments.charges]))}"
     try:
         return checked_folder(name)[0].name
     except ModelError:
-        folder = arguments.folder / f"sources-{arguments.source_labels}-{arguments.charges}"
         folders = []
-        for one in hosts:
+        count = arguments.source_labels
+        for guest, one in ((guest, one) for guest, hosts in lots.items() for one in hosts):
+            folder = _folder("sources", count, guest, arguments)
+            options = _options(arguments, guest)
             try:
-                folders += label_hosts(
-                    [one], folder, arguments.source_labels, _say, seed=0, **_options(arguments)
-                )
+                folders += label_hosts([one], folder, count, _say, seed=0, **options)
             except WidomillError as error:
-                _say(f"{Path(one).stem} is left out: {error}")
+                _say(f"{guest} in {Path(one).stem} is left out: {error}")
         return train(name, folders, seed=0, say=_say).name
 
 
@@ -160,8 +169,8 @@ def _labelled(host: str, arguments: argparse.Namespace) -> Path:
     """Return the folder of the labels of a host held out."""
     from flows.models import label_hosts
 
-    folder = arguments.folder / f"held-out-{arguments.labels}-{arguments.charges}"
-    options = _options(arguments)
+    folder = _folder("held-out", arguments.labels, arguments.guest, arguments)
+    options = _options(arguments, arguments.guest)
     return label_hosts([host], folder, arguments.labels, _say, seed=1, **options)[0]
 
 
@@ -176,7 +185,7 @@ def _provenance(name: str) -> str:
 
     card = read_card(name)
     sources = ", ".join(
-        f"{h.name} ({h.labels}; {h.raw_rms_kj_per_mol:.1f} -> "
+        f"{h.guest} in {h.name} ({h.labels}; {h.raw_rms_kj_per_mol:.1f} -> "
         + ("-" if (left := h.held_out_rms_kj_per_mol) is None else f"{left:.1f}")
         + ")"
         for h in card.hosts
@@ -191,7 +200,7 @@ def _surrogate_course(host: str, name: str, seed: int, arguments: argparse.Names
     """Return the errors of surrogates on labels held out."""
     from flows.models import evaluate
 
-    folder = arguments.folder / f"held-out-{arguments.labels}-{arguments.charges}"
+    folder = _folder("held-out", arguments.labels, arguments.guest, arguments)
     found = evaluate(name, (folder / Path(host).stem).absolute(), seed=seed)
     rows = found["own_labels"]
     labels = (0.0, *(float(row["own_labels"]) for row in rows))
@@ -217,7 +226,8 @@ def _rounds(
     from flows.launch import launch
     from flows.settings import make_settings
 
-    parts = ("run", Path(host).stem, seed, model or "none", arguments.max_labels)
+    case = Path(host).stem if arguments.guest == "CO2" else f"{arguments.guest}-{Path(host).stem}"
+    parts = ("run", case, seed, model or "none", arguments.max_labels)
     out = arguments.folder / "-".join(str(part) for part in parts)
     settings = make_settings(
         host=host,
@@ -228,7 +238,7 @@ def _rounds(
         target_error=TARGET_ERROR,
         seed=seed,
         out=str(out),
-        **_options(arguments),
+        **_options(arguments, arguments.guest),
     )
     launch(settings, orchestration=False)
     return read_rows(out / "rounds.parquet")
@@ -249,6 +259,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", action="store_true", help="whole runs, not surrogates alone")
     parser.add_argument("--name", help="of the stored files; default: surrogates, or runs")
     parser.add_argument("--guest", default="CO2")
+    parser.add_argument("--also", help="another guest to learn from")
+    parser.add_argument("--pick-also", type=int, default=60, help="sources of the other guest")
     parser.add_argument("--reference", default="mace-dac")
     parser.add_argument("--charges", default="eeq", help="the same for all hosts")
     parser.add_argument("--temperature-k", type=float, default=298.15)

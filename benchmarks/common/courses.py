@@ -210,7 +210,7 @@ def draw(courses: Sequence[Course], targets: Sequence[float], path: Path) -> Non
                 )
         for target in targets:
             axis.axhline(target, color="0.6", lw=0.8)
-        axis.set(title=f"CO2 in {host}", xlabel="labels in this host")
+        axis.set(title=host, xlabel="labels in this host")
         axis.grid(alpha=0.3)
     panels[0].set_ylabel("error")
     panels[0].legend(frameon=False, fontsize=8)
