@@ -21,8 +21,9 @@ from tasks.training import graph_inputs
 
 if TYPE_CHECKING:
     from ml.registry import Card, ModelGuest, SourceHost
+    from ml.source_model import SourceModel
     from ml.source_scores import HeldOut
-    from ml.transfer import Lot, Source, SourceModel
+    from ml.transfer import Lot, Source
     from tasks.context import RunContext
 
 Say = Callable[[str], None]
@@ -251,7 +252,7 @@ def evaluate(name: str, folder: Path, *, seed: int = 0) -> dict[str, Any]:
         ModelError: the model is unknown or of another reference or guest, or labels are few.
     """
     from ml.registry import WEIGHTS, checked_folder, write_card
-    from ml.transfer import SourceModels
+    from ml.source_model import SourceModels
 
     card, path = checked_folder(name)
     context = load_context(str(folder))

@@ -38,8 +38,8 @@ LENGTH_PRIOR = (math.log(1.5), 0.8)
 NOISE_PRIOR = (math.log(0.4), 1.0)
 SLOPE_NOISE_PRIOR = (math.log(2.0), 1.0)
 LARGEST_AMPLITUDE_KJ_PER_MOL = 1e2
-"""At 400 to 600 kJ/mol weights reach 1e6, and rounding makes scores from fields, which are of single
-precision, err by 0.2 to 0.8 kJ/mol; far beyond, it decides what the evidence is."""
+"""At 400 to 600 kJ/mol weights reach 1e6, and rounding makes scores from fields, which are of
+single precision, err by 0.2 to 0.8 kJ/mol; far beyond, it decides what the evidence is."""
 LEAST_NOISE = 0.05
 LEAST_SLOPE_NOISE = 0.1
 WITH_LEARNED = 3

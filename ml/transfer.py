@@ -16,12 +16,8 @@ choose between what the model says and what they say alone (`ml.fitting`).
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -29,26 +25,23 @@ from torch import Tensor
 
 from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
 from data.errors import ModelError
-from data.store import write_atomically
 from ml.calibration import boltzmann_relevance
-from ml.committee import MEMBERS, Committee, Lessons, committee_head, train_committee
+from ml.committee import MEMBERS, Committee, committee_head, train_committee
+from ml.committee_lessons import Lessons
 from ml.descriptors import Describer
-from ml.encoder import Encoder
 from ml.fitting import CLIP_BELOW_KT
 from ml.graphs import SITE_CUTOFF_ANGSTROM, GuestSites, HostArrays
-from ml.heads import Head, Kernel, linear_head
-from ml.linear_system import SUMS, Observations, PairTerm
+from ml.linear_system import SUMS, Observations
 from ml.many_hosts import Lesson
 from ml.observing import describe_labels, observations, relevant_rows
 from ml.pair_lessons import PairLessons, PairMoments
-from ml.pair_prior import PairPrior, class_encoder
+from ml.pair_prior import class_encoder
+from ml.source_model import SourceModel, SourceModels
 from ml.source_process import SourceProcess
 from ml.source_scores import HeldOut, Scores
-from ml.surrogate import PRIOR_SD_KJ_PER_MOL, Limits, Surrogate, load_encoder
+from ml.surrogate import PRIOR_SD_KJ_PER_MOL, Limits
 from ml.training import LabelSet
-from ml.weights import read_weights
 
-FORMAT = "widomill-transfer-5"
 ONE_SOURCE_CALIBRATION = 2.0
 PROCESS_MEMBERS = 2
 LARGEST_BASELINE_KJ_PER_MOL = 100.0
@@ -73,149 +66,6 @@ class Lot:
 
     guest: GuestSites
     sources: tuple[Source, ...]
-
-
-@dataclass(frozen=True)
-class SourceModel:
-    """What is known of the sources of one guest.
-
-    Attributes:
-        sites: types of all sites of the guest, sorted.
-        encoders: trained over all sources: the committee, or what describes guests to the process.
-        head: what the committee says, or the process.
-        limits: bounds and calibration of predictions without labels of the new host.
-        pairs: pair potentials of the sources, in common or of departures from the committee; None
-            with a single source.
-        pairs_first: whether pair potentials, not the head, predict without labels.
-    """
-
-    sites: tuple[str, ...]
-    encoders: tuple[Encoder, ...]
-    head: Head
-    limits: Limits
-    pairs: PairPrior | None = None
-    pairs_first: bool = False
-
-    def for_host(self, host: HostArrays, guest: GuestSites, device: str = "cpu") -> Surrogate:
-        """Return what the model says of a host, as a surrogate of it.
-
-        Args:
-            host: any host, with features of its atoms where the model has a committee; elements
-                that no source has count as an average atom.
-            guest: the guest, with site types the model knows.
-            device: torch device to predict on.
-
-        Raises:
-            ModelError: the guest's site types are not those of the model, or nothing is known
-                of the surroundings of the host's atoms.
-        """
-        if guest.sites != self.sites:
-            raise ModelError(
-                f"The model was trained for guest sites {' '.join(self.sites)}; this guest has "
-                f"{' '.join(guest.sites)}. Train a model for this guest."
-            )
-        encoders, head = self.encoders, self.head
-        if encoders[0].settings.features and host.features is None:
-            raise ModelError(
-                "The model needs to be told of the surroundings of the host's atoms, and the "
-                "potential that tells of them does not know an element of this host. Leave out "
-                "--model."
-            )
-        if self.pairs is not None and self.pairs_first:
-            encoders = (class_encoder(host, guest),)
-            head = _pair_head(self.pairs, Describer(encoders, host, guest))
-        return Surrogate(host, guest, self.limits, encoders, head, device)
-
-    def content(self) -> dict[str, Any]:
-        """Return everything as tensors and plain values."""
-        spec = {
-            "sites": list(self.sites),
-            "encoders": [e.specification() for e in self.encoders],
-            "kernel": self.head.kernel.__dict__,
-            "limits": self.limits.__dict__,
-            "pairs_first": self.pairs_first,
-        }
-        return {
-            "specification": json.dumps(spec, sort_keys=True),
-            "encoders": [dict(e.state_dict()) for e in self.encoders],
-            "centres": [list(part) for part in self.head.centres],
-            "weights": self.head.weights,
-            "root": self.head.root,
-            "linear": None if self.head.pairs is None else vars(self.head.pairs),
-            "pairs": None if self.pairs is None else self.pairs.content(),
-        }
-
-    @property
-    def pairs_are_departures(self) -> bool:
-        """Whether pair potentials tell how hosts depart from the head, not from the baseline."""
-        return self.head.pairs is not None
-
-    @classmethod
-    def from_content(cls, content: Mapping[str, Any]) -> SourceModel:
-        """Return what ``content`` was made from."""
-        spec = json.loads(content["specification"])
-        encoders = tuple(
-            load_encoder(s, state)
-            for s, state in zip(spec["encoders"], content["encoders"], strict=True)
-        )
-        kernel = Kernel(**{k: tuple(v) for k, v in spec["kernel"].items()})
-        centres = tuple(tuple(part) for part in content["centres"])
-        linear, known = content["linear"], content["pairs"]
-        term = None if linear is None else PairTerm(**linear)
-        head = Head(kernel, centres, content["weights"], content["root"], term)
-        pairs = None if known is None else PairPrior.from_content(known)
-        limits = Limits(**spec["limits"])
-        return cls(tuple(spec["sites"]), encoders, head, limits, pairs, spec["pairs_first"])
-
-
-@dataclass(frozen=True)
-class SourceModels:
-    """Models of several guests, trained together: one for each."""
-
-    models: tuple[SourceModel, ...]
-
-    def of(self, guest: GuestSites) -> SourceModel:
-        """Return the model of a guest.
-
-        Raises:
-            ModelError: there is none.
-        """
-        for model in self.models:
-            if model.sites == guest.sites:
-                return model
-        known = ", ".join(" ".join(model.sites) for model in self.models)
-        raise ModelError(
-            f"The model was trained for guest sites {known}; this guest has "
-            f"{' '.join(guest.sites)}. Train a model for this guest."
-        )
-
-    def save(self, path: Path) -> None:
-        """Write to one file, atomically, without pickled code, and with the same bytes always."""
-        content = {"format": FORMAT, "models": [model.content() for model in self.models]}
-        buffer = io.BytesIO()
-        torch.save(content, buffer)
-        write_atomically(path, lambda temporary: _write(temporary, buffer.getvalue()))
-
-    @classmethod
-    def load(cls, path: Path) -> SourceModels:
-        """Read models.
-
-        Raises:
-            ModelError: the file is missing, damaged or of another format.
-        """
-        try:
-            content = read_weights(path)
-            if content.get("format") != FORMAT:
-                raise ValueError(f"its format is {content.get('format')}, expected {FORMAT}")
-            return cls(tuple(SourceModel.from_content(part) for part in content["models"]))
-        except Exception as error:  # torch raises half a dozen kinds on damaged files
-            raise ModelError(
-                f"{path} cannot be read as a model: {error}. Train it again."
-            ) from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
 
 
 def train_source_models(
@@ -391,12 +241,6 @@ def _by_process(
         pairs = pairs.rounded()
     sites = taught.guest.sites
     return SourceModel(sites, process.encoders, head, _limits(noise), pairs, first), scores
-
-
-def _pair_head(pairs: PairPrior, describer: Describer) -> Head:
-    """Return pair potentials as a head whose kernels count for nothing."""
-    blocks = describer.describe(*(torch.zeros(1, n, dtype=torch.float64) for n in (3, 4)))
-    return linear_head(pairs.term(describer), blocks, pairs.noise)
 
 
 def _with_all_kinds(observed: Observations) -> Observations:

@@ -82,7 +82,7 @@ def adopt_model(item: AdoptItem) -> str:
     """
     from ml.fields import store_fields
     from ml.registry import WEIGHTS, checked_folder
-    from ml.transfer import SourceModels
+    from ml.source_model import SourceModels
 
     path = prior_path(item.run_dir)
     if path.exists():

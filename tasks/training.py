@@ -25,9 +25,9 @@ from tasks.validation import read_validation, write_validation
 
 if TYPE_CHECKING:
     from ml.graphs import GuestSites, HostArrays
+    from ml.source_model import SourceModel
     from ml.surrogate import Surrogate
     from ml.training import LabelSet
-    from ml.transfer import SourceModel
     from ml.validation import Validation
 
 PRETRAINING_INSERTIONS = 6000
@@ -169,8 +169,8 @@ def fit(item: FitItem) -> FitRecord:
 
 def known_prior(run_dir: str, guest: GuestSites) -> tuple[Surrogate | None, SourceModel | None]:
     """Return what the run's model of other hosts says of this one, and the model."""
+    from ml.source_model import SourceModels
     from ml.surrogate import Surrogate
-    from ml.transfer import SourceModels
 
     path = prior_path(run_dir)
     if not path.exists():

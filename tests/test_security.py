@@ -17,8 +17,8 @@ from data.errors import CampaignFileError, InputError, ModelError, ReferenceLeve
 from flows.campaign.hosts import safe_id
 from flows.campaign.read import read_campaign
 from ml.fields import Fields
+from ml.source_model import SourceModels
 from ml.surrogate import Surrogate
-from ml.transfer import SourceModels
 
 
 class Harm:

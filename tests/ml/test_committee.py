@@ -19,15 +19,17 @@ from pair_world import (
 )
 
 from data.errors import ModelError
-from ml.committee import Lessons, train_committee
+from ml.committee import train_committee
+from ml.committee_lessons import Lessons
 from ml.fields import build_fields
 from ml.fitting import fit_surrogate
 from ml.graphs import SITE_CUTOFF_ANGSTROM, GuestSites, HostArrays
 from ml.many_hosts import Lesson
 from ml.observing import observations
+from ml.source_model import SourceModel, SourceModels
 from ml.surrogate import Surrogate
 from ml.training import LabelSet
-from ml.transfer import Lot, Source, SourceModel, SourceModels, train_source_models
+from ml.transfer import Lot, Source, train_source_models
 
 ELEMENTS = (6, 8, 30)
 STEPS = 250

@@ -14,10 +14,11 @@ from ml.fields import build_fields
 from ml.fitting import above_prior, fit_surrogate
 from ml.graphs import GuestSites, HostArrays
 from ml.many_hosts import Lesson, train_encoders
+from ml.source_model import SourceModel, SourceModels
 from ml.source_scores import HeldOut
 from ml.surrogate import Surrogate
 from ml.training import LabelSet, pretrain_encoders
-from ml.transfer import Lot, Source, SourceModel, SourceModels, train_source_models
+from ml.transfer import Lot, Source, train_source_models
 
 
 def source_of(seed: int, labels: int = 60) -> Source:
