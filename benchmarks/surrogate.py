@@ -160,11 +160,11 @@ def measure_run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     baseline = columns["baseline_kj_per_mol"]
     kept = ~columns["overlap"] & (baseline < surrogate.limits.skip_above_kj_per_mol)
     places = tuple(part[kept] for part in (*placement(columns), baseline))
-    np.savez(folder / "corrected.npz", *places)
+    stored = folder / "corrected.npz"
+    np.savez(stored, *places)
     rates = [timed("one process", surrogate, places, arguments.insertions)]
     if arguments.processes > 1:
-        kept_places = folder / "corrected.npz"
-        rates.append(together(path, kept_places, arguments.processes, arguments.insertions))
+        rates.append(together(path, stored, arguments.processes, arguments.insertions))
     return {
         "host": context.system.host.name,
         "guest": context.system.guest.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,10 +60,7 @@ class SourceModel:
                 of the surroundings of the host's atoms.
         """
         if guest.sites != self.sites:
-            raise ModelError(
-                f"The model was trained for guest sites {' '.join(self.sites)}; this guest has "
-                f"{' '.join(guest.sites)}. Train a model for this guest."
-            )
+            raise _unknown_guest(guest, [self])
         encoders, head = self.encoders, self.head
         if encoders[0].settings.features and host.features is None:
             raise ModelError(
@@ -133,11 +130,7 @@ class SourceModels:
         for model in self.models:
             if model.sites == guest.sites:
                 return model
-        known = ", ".join(" ".join(model.sites) for model in self.models)
-        raise ModelError(
-            f"The model was trained for guest sites {known}; this guest has "
-            f"{' '.join(guest.sites)}. Train a model for this guest."
-        )
+        raise _unknown_guest(guest, self.models)
 
     def save(self, path: Path) -> None:
         """Write to one file, atomically, without pickled code, and with the same bytes always."""
@@ -166,6 +159,14 @@ class SourceModels:
 
 def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
+
+
+def _unknown_guest(guest: GuestSites, models: Sequence[SourceModel]) -> ModelError:
+    known = ", ".join(" ".join(model.sites) for model in models)
+    return ModelError(
+        f"The model was trained for guest sites {known}; this guest has "
+        f"{' '.join(guest.sites)}. Train a model for this guest."
+    )
 
 
 def _pair_head(pairs: PairPrior, describer: Describer) -> Head:
