@@ -18,7 +18,8 @@ learns from labels of another guest too, in as many of the hosts picked as asked
   root of the Boltzmann factor. Labels to the target: where that error falls to kT, and to kT/2,
   interpolated.
 - runs: `widomill henry` with and without `--model`, same settings and seed; labels to the target:
-  where the total relative standard error falls to 5 %, interpolated between rounds.
+  where the total relative standard error falls to 5 %, interpolated between rounds; and labels
+  paid until the run stopped by its own rule, its answer beside that of a run to 1 %.
 
 Labels, models and runs are kept in ``--folder`` and taken up where they are there.
 """
@@ -36,6 +37,7 @@ from typing import Any
 
 from common.courses import Course, row, store, table
 from common.machine import as_lines, describe
+from common.stops import Stops, stop_of, stop_table
 
 from data.errors import WidomillError
 
@@ -43,6 +45,7 @@ RESULTS = Path(__file__).parent / "results" / "transfer"
 COLLECTION = "core-mof:2019-asr"
 HELD_OUT = ("CALF-20", "Mg-MOF-74", "MIL-47", "NbOFFIVE-1-Ni", "SIFSIX-3-Cu", "MIL-120")
 TARGET_ERROR = 0.05
+PRECISE_ERROR, PRECISE_LABELS, PRECISE_INSERTIONS, PRECISE_SEED = 0.01, 600, 4_000_000, 1000
 TARGETS_RMS_KJ_PER_MOL = (2.48, 1.24)
 """kT and kT/2 at 298.15 K: a weight is known to a factor of e, and to one of 1.6."""
 
@@ -67,6 +70,8 @@ def main() -> int:
         courses.append(course)
         print(row(course, _targets(arguments)), flush=True)
     text = "\n\n".join([*notes, table(courses, _targets(arguments), runs=arguments.runs)])
+    if arguments.runs:
+        text += "\n\n" + _stops(names, arguments)
     print("\n" + text)
     stem = arguments.out / (arguments.name or ("runs" if arguments.runs else "surrogates"))
     store(courses, _targets(arguments), text, machine, stem)
@@ -219,25 +224,72 @@ def _run_course(host: str, name: str, seed: int, arguments: argparse.Namespace) 
     return Course(Path(host).stem, seed, (labels[0], labels[1]), (errors[0], errors[1]))
 
 
+def _stops(names: dict[str, str], arguments: argparse.Namespace) -> str:
+    """Return where the runs stopped, beside longer ones of other random numbers, as a table."""
+    from flows.loop import MIN_LABELS, MIN_LABELS_WITH_MODEL, MIN_ROUNDS
+
+    with ProcessPoolExecutor(arguments.processes, get_context("spawn"), _one_thread) as pool:
+        jobs = {host: pool.submit(_precise_rounds, host, arguments) for host in names}
+        precise = {host: job.result() for host, job in jobs.items()}
+    stops = []
+    for host, name in names.items():
+        for seed in arguments.seeds:
+            without, with_model = (_rounds(host, m, seed, arguments) for m in (None, name))
+            stops.append(
+                Stops(
+                    Path(host).stem,
+                    seed,
+                    stop_of(without, TARGET_ERROR, MIN_LABELS, MIN_ROUNDS),
+                    stop_of(without, TARGET_ERROR, MIN_LABELS_WITH_MODEL, MIN_ROUNDS),
+                    stop_of(with_model, TARGET_ERROR, MIN_LABELS_WITH_MODEL, MIN_ROUNDS),
+                    stop_of(precise[host], PRECISE_ERROR, MIN_LABELS, MIN_ROUNDS),
+                )
+            )
+    return stop_table(stops, TARGET_ERROR, (MIN_LABELS, MIN_LABELS_WITH_MODEL))
+
+
 def _rounds(
     host: str, model: str | None, seed: int, arguments: argparse.Namespace
 ) -> list[dict[str, Any]]:
+    spent = {
+        "insertions": arguments.insertions,
+        "max_labels": arguments.max_labels,
+        "target_error": TARGET_ERROR,
+    }
+    return _rounds_of_run(host, model, seed, spent, arguments)
+
+
+def _precise_rounds(host: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    spent = {
+        "insertions": PRECISE_INSERTIONS,
+        "max_labels": PRECISE_LABELS,
+        "target_error": PRECISE_ERROR,
+    }
+    return _rounds_of_run(host, None, PRECISE_SEED, spent, arguments)
+
+
+def _rounds_of_run(
+    host: str,
+    model: str | None,
+    seed: int,
+    spent: dict[str, Any],
+    arguments: argparse.Namespace,
+) -> list[dict[str, Any]]:
+    """Do a run, or read one that is done, and return its rounds."""
     from data.store import read_rows
     from flows.launch import launch
     from flows.settings import make_settings
 
     case = Path(host).stem if arguments.guest == "CO2" else f"{arguments.guest}-{Path(host).stem}"
-    parts = ("run", case, seed, model or "none", arguments.max_labels)
+    parts = ("run", case, seed, model or "none", spent["max_labels"])
     out = arguments.folder / "-".join(str(part) for part in parts)
     settings = make_settings(
         host=host,
         model=model,
-        insertions=arguments.insertions,
-        max_labels=arguments.max_labels,
         max_rounds=20,
-        target_error=TARGET_ERROR,
         seed=seed,
         out=str(out),
+        **spent,
         **_options(arguments, arguments.guest),
     )
     launch(settings, orchestration=False)
@@ -264,7 +316,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--reference", default="mace-dac")
     parser.add_argument("--charges", default="eeq", help="the same for all hosts")
     parser.add_argument("--temperature-k", type=float, default=298.15)
-    parser.add_argument("--max-labels", type=int, default=150, help="with --runs")
+    parser.add_argument("--max-labels", type=int, default=300, help="with --runs")
     parser.add_argument("--insertions", type=int, default=1_000_000, help="with --runs")
     parser.add_argument("--folder", type=Path, default=Path("runs/transfer"))
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the stored output")

@@ -121,6 +121,12 @@ def henry(
         ),
     ] = None,
     max_labels: Annotated[int, typer.Option(help="most reference calls")] = 300,
+    min_labels: Annotated[
+        int | None,
+        typer.Option(
+            help="fewest labels to stop on the target with", show_default="100, with a model 40"
+        ),
+    ] = None,
     max_rounds: Annotated[int, typer.Option(help="most rounds")] = 10,
     workers: Workers = 2,
     threads: Annotated[int, typer.Option(help="threads of the classical level")] = 2,
@@ -162,6 +168,7 @@ def henry(
         sampling=sampling,
         target_error=target_error,
         max_labels=max_labels,
+        min_labels=min_labels,
         max_rounds=max_rounds,
         keep_insertions=keep_insertions,
         workers=workers,

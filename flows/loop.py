@@ -29,6 +29,8 @@ FEWEST_PILOT = 2_000
 MIN_ROUNDS = 3
 MIN_LABELS = 100
 """Labels before a run may stop on its target; fewer hardly show what a surrogate missed."""
+MIN_LABELS_WITH_MODEL = 40
+"""The same of a run that starts from a model of other hosts, which knows the likely sites."""
 EXPLORE_FIRST = 0.5
 EXPLORE_LATER = 0.15
 RESERVED_FOR_BINDING = 1
@@ -47,6 +49,7 @@ class Budget:
     target_error: float
     adaptive: bool
     first_labels: int | None = None
+    min_labels: int = MIN_LABELS
 
     def pilot(self) -> int:
         """Return the uniform insertions that the first proposal is learned from."""
@@ -236,7 +239,7 @@ def _route(budget: Budget, stages: Stages, outcome: LoopOutcome, table: Table) -
 def _stop(budget: Budget, outcome: LoopOutcome) -> str:
     number = len(outcome.rounds)
     errors = [c.interval_error for c in outcome.combined]
-    enough = outcome.labels >= MIN_LABELS and number >= min(MIN_ROUNDS, budget.max_rounds)
+    enough = outcome.labels >= budget.min_labels and number >= min(MIN_ROUNDS, budget.max_rounds)
     if enough and max(errors) <= budget.target_error:
         return "target error reached"
     if number >= budget.max_rounds:

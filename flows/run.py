@@ -11,7 +11,7 @@ from typing import Any
 from data.errors import RunFolderError
 from flows.console import Reporter
 from flows.executors import Executor
-from flows.loop import Budget, Loop, LoopOutcome
+from flows.loop import MIN_LABELS, MIN_LABELS_WITH_MODEL, Budget, Loop, LoopOutcome
 from flows.prepare import prepare
 from flows.results import (
     Clock,
@@ -198,6 +198,7 @@ def _with_reference(
 
 
 def _budget(settings: HenrySettings) -> Budget:
+    usual = MIN_LABELS_WITH_MODEL if settings.model else MIN_LABELS
     return Budget(
         settings.insertions,
         settings.max_labels,
@@ -205,6 +206,7 @@ def _budget(settings: HenrySettings) -> Budget:
         settings.wanted_error,
         settings.sampling == "adaptive",
         settings.first_labels,
+        usual if settings.min_labels is None else settings.min_labels,
     )
 
 

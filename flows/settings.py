@@ -93,8 +93,9 @@ class SystemSettings(SystemOptions):
     def numbers(self) -> dict[str, Any]:
         """The settings that decide the numbers: all but where and how it runs."""
         found = self.model_dump(mode="json", exclude={"out", *HOW_IT_RUNS})
-        if found.get("first_labels", 0) is None:
-            del found["first_labels"]  # run folders of earlier versions keep their names
+        for added_later in ("first_labels", "min_labels"):
+            if found.get(added_later, 0) is None:
+                del found[added_later]  # run folders of earlier versions keep their names
         return found
 
     @property
@@ -147,6 +148,12 @@ class ReferenceOptions(BaseModel):
         ge=4,
         le=10_000,
         description="labels of the first round; default: 24, of a small budget a sixth",
+    )
+    min_labels: int | None = Field(
+        default=None,
+        ge=1,
+        le=10**6,
+        description="fewest labels to stop on the target with; default: 100, with a model 40",
     )
     model: str | None = Field(
         default=None, min_length=1, description="model of other hosts to start from, by its name"

@@ -36,6 +36,7 @@ from chem.estimator import (
 from chem.proposal import Known, learn_proposal, voxel_shape
 from common.failures import Failures, fails
 from common.population import Population
+from flows.loop import MIN_LABELS, MIN_ROUNDS
 from ml.calibration import boltzmann_relevance, calibration_factor
 from ml.routing import (
     Believed,
@@ -61,19 +62,26 @@ SITE_DEPTH = 8.0
 SITE_ERROR = 6.0
 EXPLORE = (0.5, 0.15)
 TAUGHT = 30_000
-MIN_ROUNDS = 3
-MIN_LABELS = 100
 
 
 @dataclass(frozen=True)
 class Options:
-    """What every replicate may spend, as in a run."""
+    """What every replicate may spend, as in a run.
+
+    Attributes:
+        insertions, max_labels, max_rounds, target_error: settings of a run.
+        failures: which calls fail.
+        known: labels that a model of other hosts is worth, before the first one; 0 for no model.
+        min_labels: labels before a run may stop on its target.
+    """
 
     insertions: int = 400_000
     max_labels: int = 150
     max_rounds: int = 10
     target_error: float = 0.02
     failures: Failures = "none"
+    known: int = 0
+    min_labels: int = MIN_LABELS
 
     @property
     def schedule(self) -> Schedule:
@@ -137,8 +145,13 @@ class Replicate:
 
     @property
     def learned(self) -> int:
-        """Labels that came back."""
-        return self.labels - self.failed
+        """Labels that came back, and what a model of other hosts is worth."""
+        return self.options.known + self.labels - self.failed
+
+    @property
+    def taught(self) -> bool:
+        """Whether the surrogate is more than the baseline."""
+        return bool(self.rounds or self.options.known)
 
     @property
     def beta(self) -> float:
@@ -180,8 +193,8 @@ def run(
 def surrogate(work: Replicate) -> Model:
     """Return stated mean and uncalibrated deviation as functions of rows, for the next round."""
     pop, rng = work.population, work.rng
-    if not work.rounds or work.kind == "poor":
-        stated = POOR_SD if work.rounds else PRIOR_SD
+    if not work.taught or work.kind == "poor":
+        stated = POOR_SD if work.taught else PRIOR_SD
         return lambda rows: (pop.baseline_kj_per_mol[rows], np.full(len(rows), stated))
     size = min(LARGEST_ERROR, ERROR_OF_ONE_LABEL / max(work.learned, 1) ** LEARNING_POWER)
     error, scale = ErrorField.random(rng), ErrorField.random(rng)
@@ -220,7 +233,7 @@ def _round(work: Replicate) -> None:
 
 def _stops(work: Replicate, combined: Combined) -> bool:
     options, number = work.options, len(work.rounds)
-    enough = number >= MIN_ROUNDS and work.labels >= MIN_LABELS
+    enough = number >= MIN_ROUNDS and work.labels >= options.min_labels
     reached = combined.interval_error <= options.target_error
     spent = options.max_labels - work.labels < FEWEST_LABELS
     return (enough and reached) or spent or number >= len(options.schedule.lots)
@@ -308,5 +321,5 @@ def _believed(work: Replicate, model: Model, rows: np.ndarray, weight: np.ndarra
     mean, raw = model(rows)
     spread = work.calibration * raw
     temperature = work.population.case.temperature_k
-    prediction = cautious_energy(mean, spread, temperature) if work.rounds else mean
+    prediction = cautious_energy(mean, spread, temperature) if work.taught else mean
     return Believed(weight, mean, spread, prediction)

@@ -2,7 +2,7 @@
 
 import math
 
-from common import courses
+from common import courses, stops
 
 
 def test_labels_to_a_target_are_interpolated_on_logarithmic_errors() -> None:
@@ -41,3 +41,45 @@ def test_the_table_compares_errors_at_equal_labels() -> None:
 def test_a_model_that_never_gets_there_counts_as_infinitely_worse() -> None:
     lost = courses.Course("A", 0, ((10.0, 30.0),) * 2, ((1.0, 0.01), (1.0, 0.5)))
     assert lost.ratio(0.1) == math.inf
+
+
+def round_row(number, labels, henry, width):
+    """A row of rounds.parquet whose interval is as wide as that of a standard error of width."""
+    reach = math.exp(1.96 * width)
+    return {
+        "round": number,
+        "labels_total": labels,
+        "henry": henry,
+        "henry_ci_low": henry / reach,
+        "henry_ci_high": henry * reach,
+    }
+
+
+def test_a_run_stops_at_the_first_round_that_is_narrow_enough_and_not_too_early():
+    rows = [
+        round_row(1, 50, 1.0, 0.01),
+        round_row(2, 60, 2.0, 0.2),
+        round_row(3, 70, 3.0, 0.04),
+        round_row(4, 110, 4.0, 0.03),
+    ]
+    assert stops.stop_of(rows, 0.05, 40, 2).labels == 70
+    assert stops.stop_of(rows, 0.05, 100, 2).henry_mol_per_kg_pa == 4.0
+    spent = stops.stop_of(rows[:2], 0.05, 40, 2)
+    assert (spent.labels, spent.reached) == (60, False)
+
+
+def test_paid_labels_are_added_up_and_answers_judged_by_the_longer_run():
+    def stop(labels, henry, *, reached=True):
+        return stops.Stop(labels, reached, henry, 0.9 * henry, 1.1 * henry)
+
+    both = [
+        stops.Stops("A", 0, stop(100, 1.0), stop(80, 1.5), stop(40, 1.0), stop(500, 1.05)),
+        stops.Stops(
+            "A", 1, stop(300, 1.0, reached=False), stop(300, 1.0), stop(60, 2.0), stop(500, 1.05)
+        ),
+    ]
+    text = stops.stop_table(both, 0.05, (100, 40))
+    assert "Without a model: 400 labels (1.00); 2 of 2" in text
+    assert "labels on: 380 labels (0.95); 1 of 2" in text
+    assert "With the model: 100 labels (0.25); 1 of 2" in text
+    assert "| A | 1 | (300) | 60 | 300 |" in text

@@ -1,0 +1,126 @@
+"""Where whole runs stop by their own rule, without and with a model, and whether they are right."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+NORMAL_QUANTILE = 1.96
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The round at which a run stops, or would.
+
+    Attributes:
+        labels: labels paid by then; those of the whole run where it does not get there.
+        reached: whether its interval was narrow enough.
+        henry_mol_per_kg_pa: Henry coefficient.
+        low, high: 95 % interval.
+    """
+
+    labels: int
+    reached: bool
+    henry_mol_per_kg_pa: float
+    low: float
+    high: float
+
+    def holds(self, value: float) -> bool:
+        """Whether the interval holds a value."""
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True)
+class Stops:
+    """A host and seed: where the runs stop.
+
+    Attributes:
+        host: the host.
+        seed: random seed.
+        without: the run without a model.
+        without_early: the same run, had it been allowed to stop as early as one with a model.
+        with_model: the run with a model.
+        precise: a longer run without a model, other random numbers.
+    """
+
+    host: str
+    seed: int
+    without: Stop
+    without_early: Stop
+    with_model: Stop
+    precise: Stop
+
+
+def stop_of(rounds: Sequence[dict[str, Any]], target_error: float, fewest: int, first: int) -> Stop:
+    """Return where a run stops.
+
+    Args:
+        rounds: its rows of rounds.parquet, at one temperature.
+        target_error: relative standard error that the interval's width must amount to.
+        fewest: labels it needs before.
+        first: the first round after which it may stop.
+    """
+    for row in rounds:
+        width = math.log(row["henry_ci_high"] / row["henry_ci_low"]) / (2 * NORMAL_QUANTILE)
+        if row["round"] >= first and row["labels_total"] >= fewest and width <= target_error:
+            return _stop(row, reached=True)
+    return _stop(rounds[-1], reached=False)
+
+
+def _stop(row: dict[str, Any], *, reached: bool) -> Stop:
+    limits = (float(row[name]) for name in ("henry", "henry_ci_low", "henry_ci_high"))
+    return Stop(int(row["labels_total"]), reached, *limits)
+
+
+def stop_table(stops: Sequence[Stops], target_error: float, fewest: tuple[int, int]) -> str:
+    """Return labels paid and answers as a Markdown table, and what they come to.
+
+    Args:
+        stops: one per host and seed.
+        target_error: relative standard error the runs stopped at.
+        fewest: labels before a run may stop, without and with a model.
+    """
+    lines = [
+        "Labels paid until a run stopped, its interval no wider than that of a standard error of "
+        f"{100 * target_error:g} %: not before {fewest[0]} labels without a model, {fewest[1]} "
+        "with one. The third column is what the runs without a model would have paid, had they "
+        f"been allowed to stop from {fewest[1]} labels on too. In brackets: the budget was spent "
+        "first.",
+        "",
+        f"| host | seed | without | with | without, from {fewest[1]} | "
+        "K_H without, mol/(kg Pa) | with | a longer run |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for one in stops:
+        paid = (one.without, one.with_model, one.without_early)
+        answers = (one.without, one.with_model, one.precise)
+        cells = [*map(_paid, paid), *map(_answer, answers)]
+        lines.append(f"| {one.host} | {one.seed} | {' | '.join(cells)} |")
+    arms = {
+        "without a model": [(s.without, s.precise) for s in stops],
+        f"without a model, stopping from {fewest[1]} labels on": [
+            (s.without_early, s.precise) for s in stops
+        ],
+        "with the model": [(s.with_model, s.precise) for s in stops],
+    }
+    base = sum(stop.labels for stop, _ in arms["without a model"])
+    for name, pairs in arms.items():
+        paid_labels = sum(stop.labels for stop, _ in pairs)
+        held = sum(stop.holds(precise.henry_mol_per_kg_pa) for stop, precise in pairs)
+        lines += [
+            "",
+            f"{name[0].upper()}{name[1:]}: {paid_labels} labels ({paid_labels / base:.2f}); "
+            f"{held} of {len(pairs)} intervals hold the answer of the longer run.",
+        ]
+    return "\n".join(lines)
+
+
+def _paid(stop: Stop) -> str:
+    return f"{stop.labels}" if stop.reached else f"({stop.labels})"
+
+
+def _answer(stop: Stop) -> str:
+    low, high = (f"{value:.3g}" for value in (stop.low, stop.high))
+    return f"{stop.henry_mol_per_kg_pa:.4g} ({low} to {high})"
