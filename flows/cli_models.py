@@ -21,14 +21,12 @@ def list_all(json_output: JsonOutput = False) -> None:
     from dataclasses import asdict
 
     from data.store import plain
-    from ml.registry import list_models, models_folder
+    from ml.registry import list_models
 
     cards = list_models()
     if json_output:
         typer.echo(json.dumps(plain({"models": [asdict(card) for card in cards]})))
         return
-    if not cards:
-        typer.echo(f"No models in {models_folder()}. Make one with `widomill models train`.")
     for card in cards:
         typer.echo(
             f"{card.name}  {card.guest_names}, {card.reference}, {len(card.hosts)} hosts, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -13,7 +14,7 @@ import numpy as np
 
 from chem.references.atom_features import SOURCE as ATOM_FEATURES
 from data.errors import ModelError, SettingsError
-from flows.prepare import VERSIONED, installed, prepare
+from flows.prepare import VERSIONED, charges_name, installed, prepare
 from flows.settings import make_settings
 from tasks.context import load_context
 from tasks.models import SourceItem, label_source, level_key, source_of
@@ -102,10 +103,24 @@ def train(
         settings["atom_features"] = ATOM_FEATURES
     else:
         settings["kernel_lengths"] = [list(model.head.kernel.lengths) for model in models]
+    if (charges := _charges(folders)) is not None:
+        settings["charges"] = charges
     known = [contexts[k] for rows in order for k in rows]
     figures = [figure for part in held_out for figure in part]
     key = level_key(str(folders[0]))
     return publish(_card(name, key, known, figures, settings), folder)
+
+
+def _charges(folders: Sequence[Path]) -> str | None:
+    """Return the choice of host charges that all folders share, or None."""
+    found = set()
+    for folder in folders:
+        try:
+            settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+            found.add(charges_name(settings["charges"]))
+        except (OSError, ValueError, KeyError):
+            return None
+    return found.pop() if len(found) == 1 else None
 
 
 def _by_guest(contexts: Sequence[RunContext]) -> list[list[int]]:
@@ -237,7 +252,7 @@ def evaluate(name: str, folder: Path, *, seed: int = 0) -> dict[str, Any]:
     """Measure a model on the labels of a run: alone, and with n labels of that host.
 
     A fixed share of the labels is held out. Errors are rms weighted with the root of the
-    Boltzmann factor. The evaluation is added to the model's card.
+    Boltzmann factor. The evaluation is added to the model's card, if it is the user's.
 
     Args:
         name: the model.
@@ -251,7 +266,7 @@ def evaluate(name: str, folder: Path, *, seed: int = 0) -> dict[str, Any]:
     Raises:
         ModelError: the model is unknown or of another reference or guest, or labels are few.
     """
-    from ml.registry import WEIGHTS, checked_folder, write_card
+    from ml.registry import WEIGHTS, checked_folder, is_bundled, write_card
     from ml.source_model import SourceModels
 
     card, path = checked_folder(name)
@@ -267,9 +282,10 @@ def evaluate(name: str, folder: Path, *, seed: int = 0) -> dict[str, Any]:
         "seen_in_training": context.system.host.hash in {h.hash for h in card.hosts},
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
-    what = ("guest", "host_hash")
-    kept = tuple(e for e in card.evaluations if any(e[key] != found[key] for key in what))
-    write_card(type(card)(**{**card.__dict__, "evaluations": (*kept, found)}), path)
+    if not is_bundled(path):
+        what = ("guest", "host_hash")
+        kept = tuple(e for e in card.evaluations if any(e[key] != found[key] for key in what))
+        write_card(type(card)(**{**card.__dict__, "evaluations": (*kept, found)}), path)
     return found
 
 

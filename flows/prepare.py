@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from chem.pores.spheres import BlockSpheres
     from chem.system import System
     from data.records import Host
+    from ml.registry import Card
 
 CUTOFF_ANGSTROM = 12.0
 VERSIONED = (
@@ -72,6 +73,7 @@ def prepare(settings: HenrySettings, *, shuffle_labels: bool = False) -> RunCont
     system = build_system(settings, settings.force_field, atomistic=atomistic, other=other)
     if atomistic:
         require_atoms(system.guest)
+    model = _model(settings)
     context = RunContext(
         system=system,
         reference=settings.reference,
@@ -85,23 +87,33 @@ def prepare(settings: HenrySettings, *, shuffle_labels: bool = False) -> RunCont
         widom=widom_settings(settings),
         model=settings.model or "",
         label_seconds=settings.label_seconds,
-        model_hash=_model_hash(settings),
+        model_hash=model.hash if model else "",
+        model_note=_model_note(model, settings, system) if model else "",
     )
     _write_inputs(settings, context)
     return context
 
 
-def _model_hash(settings: HenrySettings) -> str:
-    """Return the content hash of the model a run starts from; empty for none."""
+def _model(settings: HenrySettings) -> Card | None:
+    """Return the card of the model a run starts from; None for none."""
     if settings.model is None:
-        return ""
+        return None
     if settings.reference == "classical":
         raise SettingsError(
             "--model has no use with --reference classical: nothing is learned there. Leave it out."
         )
     from ml.registry import read_card
 
-    return read_card(settings.model).hash
+    return read_card(settings.model)
+
+
+def _model_note(card: Card, settings: HenrySettings, system: System) -> str:
+    return card.baseline_note(system.pairs.force_field, charges_name(settings.charges))
+
+
+def charges_name(charges: str) -> str:
+    """Return a choice of host charges by its name, whatever file they are read from."""
+    return "a file" if Path(charges).is_file() else charges
 
 
 def prepare_isotherm(settings: IsothermSettings) -> RunContext:

@@ -196,6 +196,7 @@ def _relative(error: float, estimate: Estimate) -> float:
 
 def _warnings(result: dict[str, Any], context: RunContext, reference: tuple[str, ...]) -> list[str]:
     found = [note for note in context.system.host.notes if "charge" in note]
+    found += [context.model_note] if context.model_note else []
     found += reference
     found += pore_warnings(result, context.widom.block_pockets)
     if context.system.classical.feynman_hibbs_k is not None:

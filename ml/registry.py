@@ -2,7 +2,8 @@
 
 A model is a folder ``NAME`` with ``card.json``, which says what it was made of, ``model.pt``,
 which predicts, and ``labels.npz``, the reference labels it learned from. The hash on the card
-is that of the other two files, and is checked whenever the model is read.
+is that of the other two files, and is checked whenever the model is read. Models that come with
+the package lie in its own folder, without the labels, and are never written to.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 import shutil
 import uuid
 from dataclasses import asdict, dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +138,23 @@ class Card:
                 "train one with this guest by `widomill models train`, or leave out --model."
             )
 
+    def baseline_note(self, force_field: str, charges: str) -> str:
+        """Return what to say of a run whose baseline is not the one corrected; empty if it is.
+
+        Args:
+            force_field: name of the run's.
+            charges: the run's choice of host charges.
+        """
+        known = {"force field": self.force_field, "charges": self.settings.get("charges")}
+        own = {"force field": force_field, "charges": charges}
+        other = [f"{what} {known[what]}" for what in known if known[what] not in (None, own[what])]
+        if not other:
+            return ""
+        return (
+            f"model {self.name} corrects a baseline with {' and '.join(other)}, which is not this "
+            "run's: the answer stays unbiased, but the model may cost labels instead of saving them"
+        )
+
 
 def models_folder() -> Path:
     """Return WIDOMILL_MODELS, else widomill/models in the XDG data folder."""
@@ -146,12 +165,23 @@ def models_folder() -> Path:
     return (Path(base) if base else Path.home() / ".local" / "share") / "widomill" / "models"
 
 
+def bundled_folder() -> Path:
+    """Return where the models lie that come with the package."""
+    return Path(str(resources.files("data"))) / "models"
+
+
 def list_models() -> list[Card]:
     """Return the cards of all models, by name; folders that are none are passed over."""
-    folder = models_folder()
-    if not folder.is_dir():
-        return []
-    return [read_card(p.name) for p in sorted(folder.iterdir()) if (p / CARD).is_file()]
+    return [read_card(name) for name in _names()]
+
+
+def _names() -> list[str]:
+    paths = (path for root in _roots() for path in root.glob(f"*/{CARD}"))
+    return sorted({path.parent.name for path in paths if NAME.fullmatch(path.parent.name)})
+
+
+def _roots() -> tuple[Path, Path]:
+    return models_folder(), bundled_folder()
 
 
 def model_path(name: str) -> Path:
@@ -160,15 +190,18 @@ def model_path(name: str) -> Path:
     Raises:
         ModelError: there is none of that name.
     """
-    path = models_folder() / name
-    if not NAME.fullmatch(name) or not (path / CARD).is_file():
-        known = ", ".join(sorted(c.parent.name for c in models_folder().glob(f"*/{CARD}")))
-        raise ModelError(
-            f"There is no model {name!r} in {models_folder()}; "
-            + (f"known are: {known}." if known else "it holds none.")
-            + " Make one with `widomill models train`."
-        )
-    return path
+    for root in _roots():
+        if NAME.fullmatch(name) and (root / name / CARD).is_file():
+            return root / name
+    raise ModelError(
+        f"There is no model {name!r} in {models_folder()}; known are: {', '.join(_names())}. "
+        "Make one with `widomill models train`."
+    )
+
+
+def is_bundled(path: Path) -> bool:
+    """Whether the folder of a model is one that comes with the package."""
+    return path.parent == bundled_folder()
 
 
 def read_card(name: str) -> Card:
@@ -216,13 +249,13 @@ def checked_folder(name: str) -> tuple[Card, Path]:
 
 
 def files_hash(folder: Path) -> str:
-    """Return the content hash of the weights and labels in a folder.
+    """Return the content hash of the weights and labels in a folder; bundled: of the weights.
 
     Raises:
         ModelError: one of them cannot be read.
     """
     digest = hashlib.sha256()
-    for name in (WEIGHTS, LABELS):
+    for name in (WEIGHTS,) if is_bundled(folder) else (WEIGHTS, LABELS):
         try:
             digest.update((folder / name).read_bytes())
         except OSError as error:
@@ -249,6 +282,8 @@ def check_name(name: str) -> None:
             f"There is a model {name} in {models_folder()} already. Choose another name, or "
             "remove its folder."
         )
+    if (bundled_folder() / name).exists():
+        raise ModelError(f"A model {name} comes with widomill. Choose another name.")
 
 
 def new_folder(name: str) -> Path:

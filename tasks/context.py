@@ -44,6 +44,7 @@ class RunContext:
         widom: how the classical level is worked out.
         model: name of the registry's model the run starts from, empty for none.
         model_hash: its content hash.
+        model_note: what to say of a model that does not fit the run, empty for nothing.
         label_seconds: longest wall time of a reference call, s.
     """
 
@@ -59,6 +60,7 @@ class RunContext:
     widom: WidomSettings = field(default_factory=WidomSettings)
     model: str = ""
     model_hash: str = ""
+    model_note: str = ""
     label_seconds: float = LABEL_SECONDS
 
     @property
@@ -86,6 +88,7 @@ def save_context(run_dir: Path, context: RunContext) -> None:
         "widom": asdict(context.widom),
         "model": context.model,
         "model_hash": context.model_hash,
+        "model_note": context.model_note,
         "label_seconds": context.label_seconds,
     }
     write_text(run_dir / CONTEXT_FILE, json.dumps(content))

@@ -183,3 +183,19 @@ def test_one_round_and_few_labels_still_give_an_answer(tmp_path):
     assert result["labels"] <= 6
     assert result["stopped_because"] == "round limit reached"
     assert result["warnings"]
+
+
+@pytest.mark.parametrize(
+    ("fewest", "because"), [(20, "target error reached"), (None, "label budget spent")]
+)
+def test_a_run_stops_on_its_target_when_it_has_its_fewest_labels(tmp_path, fewest, because):
+    options = {"target_error": 0.9, "max_rounds": 8, "min_labels": fewest, "insertions": 20_000}
+    settings = small(tmp_path / "run", **options)
+    result = run(settings, PlainExecutor(), SilentReporter())[0]
+    assert result["stopped_because"] == because
+    assert result["labels"] >= 20
+
+
+def test_settings_that_came_later_leave_the_names_of_run_folders(tmp_path):
+    assert not {"first_labels", "min_labels"} & set(small(tmp_path).numbers)
+    assert small(tmp_path, min_labels=50).hash != small(tmp_path).hash

@@ -19,8 +19,12 @@ from flows.executors import PlainExecutor
 from flows.models import label_hosts, train
 from flows.run import run
 from flows.settings import HenrySettings, make_settings
-from ml.registry import VARIABLE, Card, checked_folder, read_card
+from ml.registry import VARIABLE, WEIGHTS, Card, checked_folder, read_card
+from ml.source_model import SourceModels
+from tasks.context import load_context
+from tasks.models import level_key, source_of
 from tasks.paths import prior_path, surrogate_path
+from tasks.training import graph_inputs
 
 FORCE_FIELD = Path(__file__).parent / "inputs" / "attractive.yaml"
 REFERENCE = f"forcefield:{FORCE_FIELD}"
@@ -231,6 +235,36 @@ def test_the_command_line_lists_shows_and_evaluates(model: Card, sources: list[P
     shown = runner.invoke(app, ["models", "show", "near"]).output
     assert "the model was trained on this host" in shown
     assert model.hash in shown
+
+
+def test_the_model_that_comes_with_widomill_knows_a_metal_site_it_has_not_seen(
+    tmp_path: Path,
+) -> None:
+    options: dict[str, Any] = {"guest": "CO2", "reference": "mace-dac", "charges": "eeq"}
+    (folder,) = label_hosts(["Mg-MOF-74"], tmp_path, 8, quiet, **options)
+    context, source = load_context(str(folder)), source_of(str(folder))
+    card, path = checked_folder("core-mof-co2")
+    assert context.system.host.hash not in [host.hash for host in card.hosts]
+    card.check(context.reference, level_key(str(folder)), graph_inputs(context)[1].sites)
+    model = SourceModels.load(path / WEIGHTS).of(graph_inputs(context)[1])
+    known = model.for_host(source.lesson.host, graph_inputs(context)[1])
+    labels = source.labels
+    place = labels.fractional, labels.quaternions, labels.baseline_kj_per_mol
+    deep = labels.energy_kj_per_mol < 0.0
+    predicted = known.predict(*place, exact=True)[0]
+    off = np.abs(predicted - labels.energy_kj_per_mol)[deep]
+    baseline_off = np.abs(labels.baseline_kj_per_mol - labels.energy_kj_per_mol)[deep]
+    assert off.mean() < baseline_off.mean() / 3.0
+    assert np.median(off) < 5.0
+
+
+def test_a_run_whose_baseline_is_another_than_the_models_says_so(
+    model: Card, tmp_path: Path
+) -> None:
+    same = done(small(tmp_path / "same", model=model.name, charges="eeq", max_rounds=1))
+    other = done(small(tmp_path / "other", model=model.name, charges="none", max_rounds=1))
+    assert not any("corrects a baseline" in warning for warning in same["warnings"])
+    assert any("charges eeq" in warning for warning in other["warnings"])
 
 
 @pytest.mark.slow
