@@ -1,7 +1,9 @@
-"""How often the 95 % interval holds the truth: hundreds of runs of the loop in each cell.
+r"""How often the 95 % interval holds the truth: hundreds of runs of the loop in each cell.
 
     python benchmarks/coverage.py                      # 500 replicates of each cell, two processes
     python benchmarks/coverage.py --replicates 50 --case Mg-MOF-74
+    python benchmarks/coverage.py --known 40 --min-labels 40 --max-labels 300 --max-rounds 20 \
+      --insertions 1000000 --target-error 0.05       # runs that start from a model of other hosts
 
 Each replicate is a run on a finite population of insertions with energies at two force fields
 (common/population.py), whose truth is a plain sum, with a surrogate that is good, poor or
@@ -132,7 +134,12 @@ def main() -> int:
     """Run the replicates, print the table, store table and picture."""
     arguments = _arguments()
     options = Options(
-        arguments.insertions, arguments.max_labels, arguments.max_rounds, arguments.target_error
+        arguments.insertions,
+        arguments.max_labels,
+        arguments.max_rounds,
+        arguments.target_error,
+        known=arguments.known,
+        min_labels=arguments.min_labels,
     )
     machine = describe()
     print("\n".join(as_lines(machine)) + f"\n{options}\n\n" + "\n".join(HEAD), flush=True)
@@ -277,6 +284,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--max-labels", type=int, default=default.max_labels)
     parser.add_argument("--max-rounds", type=int, default=default.max_rounds)
     parser.add_argument("--target-error", type=float, default=default.target_error)
+    parser.add_argument(
+        "--known", type=int, default=0, help="labels that a model of other hosts is worth"
+    )
+    parser.add_argument("--min-labels", type=int, default=default.min_labels)
     parser.add_argument("--out", default=str(RESULTS / "coverage"), help="empty: store nothing")
     return parser.parse_args()
 
