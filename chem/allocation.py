@@ -75,18 +75,21 @@ class Schedule:
         learned = sum(self.lots[: number - 1])
         return self.lots[number - 1] * (learned + YOUNG_LABELS) ** LEARNING_POWER
 
-    def most_insertions(self, number: int, insertions: int, left: int) -> int:
+    def most_insertions(self, number: int, left: int) -> int:
         """Return the insertions a round may take so that later, weightier ones have theirs.
+
+        That is an equal share of what is left, or one in proportion to its labels where that is
+        more: labels are dear, so an early round should not be short of insertions either.
 
         Args:
             number: round.
-            insertions: insertions there are.
             left: insertions left.
         """
         if number >= len(self.lots):
             return left
-        share = self.lots[number - 1] / sum(self.lots)
-        return min(left, max(1, math.ceil(share * insertions)))
+        rest = self.lots[number - 1 :]
+        share = max(rest[0] / sum(rest), 1.0 / len(rest))
+        return min(left, max(1, math.ceil(share * left)))
 
 
 @dataclass(frozen=True)

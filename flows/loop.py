@@ -217,7 +217,7 @@ def _refuse_failing(
 def _insertions(budget: Budget, outcome: LoopOutcome, number: int, outlook: Outlook) -> int:
     """Return the insertions of a round's table."""
     left = budget.insertions - sum(t.insertions for t in outcome.tables)
-    most = budget.schedule.most_insertions(number, budget.insertions, left)
+    most = budget.schedule.most_insertions(number, left)
     return outlook.insertions(budget.schedule.lots[number - 1], budget.target_error, most)
 
 

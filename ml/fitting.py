@@ -22,7 +22,7 @@ from ml.surrogate import PRIOR_SD_KJ_PER_MOL, SKIP_ABOVE_KJ_PER_MOL, Limits, Sur
 from ml.training import LabelSet
 
 CLIP_BELOW_KT = 2.0
-OPEN_LABELS = 100.0
+OPEN_LABELS = 20.0
 """With so many labels the margin below the lowest of them is twice that of many."""
 SKIP_KT = 8.0
 SKIP_MARGIN_KJ_PER_MOL = 20.0
@@ -182,7 +182,7 @@ def _lowest(labels: LabelSet, thermal: float, *, informed: bool) -> float:
     may go deeper by as much as few labels leave open.
     """
     energy = labels.energy_kj_per_mol
-    margin = CLIP_BELOW_KT * (1.0 + OPEN_LABELS / len(energy) if informed else 1.0)
+    margin = CLIP_BELOW_KT * (1.0 + (OPEN_LABELS / len(energy)) ** 2 if informed else 1.0)
     return float(energy.min()) - margin * thermal
 
 

@@ -217,7 +217,7 @@ def _round(work: Replicate) -> None:
     model = surrogate(work)
     density, outlook = _learn(work, model)
     left = options.insertions - sum(len(t.rows) for t in work.tables[1:])
-    most = schedule.most_insertions(number, options.insertions, left)
+    most = schedule.most_insertions(number, left)
     lot = schedule.lots[number - 1]
     count = outlook.insertions(lot, options.target_error, most)
     rows = np.searchsorted(np.cumsum(density), np.sort(work.rng.random(count)))

@@ -96,7 +96,17 @@ def test_early_tables_leave_insertions_for_later_ones():
     left = 1_000_000
     taken = []
     for number in range(1, len(schedule.lots) + 1):
-        taken.append(schedule.most_insertions(number, 1_000_000, left))
+        taken.append(schedule.most_insertions(number, left))
         left -= taken[-1]
     assert left == 0
-    assert taken[-2] > 2 * taken[1]
+    assert min(taken) >= 0.75 * 1_000_000 / len(taken)
+
+
+def test_a_round_of_more_labels_than_are_left_for_others_gets_more_insertions():
+    schedule = Schedule(299, 10)
+    last_but_one, last = schedule.lots[-2:]
+    share = last_but_one / (last_but_one + last)
+    assert share > 0.6
+    taken = schedule.most_insertions(len(schedule.lots) - 1, 100_000)
+    assert taken == pytest.approx(share * 100_000, abs=1)
+    assert schedule.most_insertions(len(schedule.lots), 100_000) == 100_000
