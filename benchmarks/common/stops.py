@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +43,6 @@ class Stops:
         without: the run without a model.
         without_early: the same run, had it been allowed to stop as early as one with a model.
         with_model: the run with a model.
-        precise: a longer run without a model, other random numbers.
     """
 
     host: str
@@ -50,7 +50,6 @@ class Stops:
     without: Stop
     without_early: Stop
     with_model: Stop
-    precise: Stop
 
 
 def stop_of(rounds: Sequence[dict[str, Any]], target_error: float, fewest: int, first: int) -> Stop:
@@ -90,31 +89,43 @@ def stop_table(stops: Sequence[Stops], target_error: float, fewest: tuple[int, i
         "first.",
         "",
         f"| host | seed | without | with | without, from {fewest[1]} | "
-        "K_H without, mol/(kg Pa) | with | a longer run |",
+        "K_H without, mol/(kg Pa) | with | common mean |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
+    means = _common_means(stops)
     for one in stops:
         paid = (one.without, one.with_model, one.without_early)
-        answers = (one.without, one.with_model, one.precise)
-        cells = [*map(_paid, paid), *map(_answer, answers)]
+        answers = map(_answer, (one.without, one.with_model))
+        cells = [*map(_paid, paid), *answers, f"{means[one.host]:.4g}"]
         lines.append(f"| {one.host} | {one.seed} | {' | '.join(cells)} |")
     arms = {
-        "without a model": [(s.without, s.precise) for s in stops],
+        "without a model": [(s.without, means[s.host]) for s in stops],
         f"without a model, stopping from {fewest[1]} labels on": [
-            (s.without_early, s.precise) for s in stops
+            (s.without_early, means[s.host]) for s in stops
         ],
-        "with the model": [(s.with_model, s.precise) for s in stops],
+        "with the model": [(s.with_model, means[s.host]) for s in stops],
     }
     base = sum(stop.labels for stop, _ in arms["without a model"])
     for name, pairs in arms.items():
         paid_labels = sum(stop.labels for stop, _ in pairs)
-        held = sum(stop.holds(precise.henry_mol_per_kg_pa) for stop, precise in pairs)
+        held = sum(stop.holds(mean) for stop, mean in pairs)
         lines += [
             "",
             f"{name[0].upper()}{name[1:]}: {paid_labels} labels ({paid_labels / base:.2f}); "
-            f"{held} of {len(pairs)} intervals hold the answer of the longer run.",
+            f"{held} of {len(pairs)} intervals hold the common mean.",
         ]
     return "\n".join(lines)
+
+
+def _common_means(stops: Sequence[Stops]) -> dict[str, float]:
+    """Return what the runs of each host say together, weighted by the widths of intervals."""
+    sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for one in stops:
+        for stop in (one.without, one.with_model):
+            weight = 1.0 / math.log(stop.high / stop.low) ** 2
+            sums[one.host][0] += weight
+            sums[one.host][1] += weight * math.log(stop.henry_mol_per_kg_pa)
+    return {host: math.exp(total / weight) for host, (weight, total) in sums.items()}
 
 
 def _paid(stop: Stop) -> str:

@@ -68,15 +68,13 @@ def test_a_run_stops_at_the_first_round_that_is_narrow_enough_and_not_too_early(
     assert (spent.labels, spent.reached) == (60, False)
 
 
-def test_paid_labels_are_added_up_and_answers_judged_by_the_longer_run():
+def test_paid_labels_are_added_up_and_answers_judged_by_the_mean_of_all():
     def stop(labels, henry, *, reached=True):
         return stops.Stop(labels, reached, henry, 0.9 * henry, 1.1 * henry)
 
     both = [
-        stops.Stops("A", 0, stop(100, 1.0), stop(80, 1.5), stop(40, 1.0), stop(500, 1.05)),
-        stops.Stops(
-            "A", 1, stop(300, 1.0, reached=False), stop(300, 1.0), stop(60, 2.0), stop(500, 1.05)
-        ),
+        stops.Stops("A", 0, stop(100, 1.0), stop(80, 1.5), stop(40, 1.0)),
+        stops.Stops("A", 1, stop(300, 1.0, reached=False), stop(300, 1.0), stop(60, 1.3)),
     ]
     text = stops.stop_table(both, 0.05, (100, 40))
     assert "Without a model: 400 labels (1.00); 2 of 2" in text
