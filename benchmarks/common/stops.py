@@ -62,7 +62,8 @@ def stop_of(rounds: Sequence[dict[str, Any]], target_error: float, fewest: int, 
         first: the first round after which it may stop.
     """
     for row in rounds:
-        width = math.log(row["henry_ci_high"] / row["henry_ci_low"]) / (2 * NORMAL_QUANTILE)
+        low, high = row["henry_ci_low"], row["henry_ci_high"]
+        width = math.log(high / low) / (2 * NORMAL_QUANTILE) if low > 0 else math.inf
         if row["round"] >= first and row["labels_total"] >= fewest and width <= target_error:
             return _stop(row, reached=True)
     return _stop(rounds[-1], reached=False)
@@ -122,9 +123,9 @@ def _common_means(stops: Sequence[Stops]) -> dict[str, float]:
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for one in stops:
         for stop in (one.without, one.with_model):
-            weight = 1.0 / math.log(stop.high / stop.low) ** 2
+            weight = 1.0 / math.log(stop.high / stop.low) ** 2 if stop.low > 0 else 0.0
             sums[one.host][0] += weight
-            sums[one.host][1] += weight * math.log(stop.henry_mol_per_kg_pa)
+            sums[one.host][1] += weight * math.log(stop.henry_mol_per_kg_pa) if weight else 0.0
     return {host: math.exp(total / weight) for host, (weight, total) in sums.items()}
 
 

@@ -64,6 +64,9 @@ def test_a_run_stops_at_the_first_round_that_is_narrow_enough_and_not_too_early(
     ]
     assert stops.stop_of(rows, 0.05, 40, 2).labels == 70
     assert stops.stop_of(rows, 0.05, 100, 2).henry_mol_per_kg_pa == 4.0
+    below_zero = {"round": 1, "labels_total": 50, "henry": -1.0, "henry_ci_low": 0.0}
+    first = below_zero | {"henry_ci_high": math.inf}
+    assert stops.stop_of([first, *rows[1:]], 0.05, 40, 1).labels == 70
     spent = stops.stop_of(rows[:2], 0.05, 40, 2)
     assert (spent.labels, spent.reached) == (60, False)
 
