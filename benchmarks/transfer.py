@@ -224,13 +224,17 @@ def _run_course(host: str, name: str, seed: int, arguments: argparse.Namespace) 
 
 
 def _stops(names: dict[str, str], arguments: argparse.Namespace) -> str:
-    """Return where the runs stopped, as a table."""
+    """Return where the runs, all done, stopped, as a table."""
+    from data.store import read_rows
     from flows.loop import MIN_LABELS, MIN_LABELS_WITH_MODEL, MIN_ROUNDS
 
     stops = []
     for host, name in names.items():
         for seed in arguments.seeds:
-            without, with_model = (_rounds(host, m, seed, arguments) for m in (None, name))
+            without, with_model = (
+                read_rows(_run_folder(host, model, seed, arguments) / "rounds.parquet")
+                for model in (None, name)
+            )
             stops.append(
                 Stops(
                     Path(host).stem,
@@ -243,6 +247,13 @@ def _stops(names: dict[str, str], arguments: argparse.Namespace) -> str:
     return stop_table(stops, TARGET_ERROR, (MIN_LABELS, MIN_LABELS_WITH_MODEL))
 
 
+def _run_folder(host: str, model: str | None, seed: int, arguments: argparse.Namespace) -> Path:
+    """Return where a run lies."""
+    case = Path(host).stem if arguments.guest == "CO2" else f"{arguments.guest}-{Path(host).stem}"
+    parts = ("run", case, seed, model or "none", arguments.max_labels)
+    return Path(arguments.folder) / "-".join(str(part) for part in parts)
+
+
 def _rounds(
     host: str, model: str | None, seed: int, arguments: argparse.Namespace
 ) -> list[dict[str, Any]]:
@@ -251,9 +262,7 @@ def _rounds(
     from flows.launch import launch
     from flows.settings import make_settings
 
-    case = Path(host).stem if arguments.guest == "CO2" else f"{arguments.guest}-{Path(host).stem}"
-    parts = ("run", case, seed, model or "none", arguments.max_labels)
-    out = arguments.folder / "-".join(str(part) for part in parts)
+    out = _run_folder(host, model, seed, arguments)
     settings = make_settings(
         host=host,
         model=model,

@@ -36,7 +36,7 @@ from chem.estimator import (
 from chem.proposal import Known, learn_proposal, voxel_shape
 from common.failures import Failures, fails
 from common.population import Population
-from flows.loop import MIN_LABELS, MIN_ROUNDS
+from flows.loop import EXPLORE_FIRST, EXPLORE_LATER, MIN_LABELS, MIN_ROUNDS
 from ml.calibration import boltzmann_relevance, calibration_factor
 from ml.routing import (
     Believed,
@@ -60,7 +60,6 @@ LEARNING_POWER = 0.9
 CLIP_BELOW = 5.0
 SITE_DEPTH = 8.0
 SITE_ERROR = 6.0
-EXPLORE = (0.5, 0.15)
 TAUGHT = 30_000
 
 
@@ -286,7 +285,9 @@ def _label(
     believed = _believed(work, model, rows, weight)
     prediction = believed.prediction_kj_per_mol
     temperature, first = pop.case.temperature_k, not work.rounds
-    routing = route((temperature,), believed, min(lot, most), EXPLORE[0 if first else 1])
+    routing = route(
+        (temperature,), believed, min(lot, most), EXPLORE_FIRST if first else EXPLORE_LATER
+    )
     chosen, probability = draw(work.rng, routing.probability, most)
     truth = pop.reference_kj_per_mol[rows[chosen]]
     back = ~fails(work.options.failures, pop, rows[chosen], work.chance)

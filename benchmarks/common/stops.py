@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-NORMAL_QUANTILE = 1.96
+from chem.intervals import NORMAL_QUANTILE
 
 
 @dataclass(frozen=True)
