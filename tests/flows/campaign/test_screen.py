@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,7 @@ def test_what_was_found_before_the_stop_stays(
 def test_hosts_are_ranked_as_the_reference_ranks_them(
     screened: tuple[Path, list[dict[str, Any]]],
 ) -> None:
+    """Two of them are 1 % apart, less than the labels can tell: the ranking has to say so."""
     rows = read_rows(screened[0].parent / "out" / "ranking.parquet")
     truth = {}
     for name in HOSTS:
@@ -96,9 +98,15 @@ def test_hosts_are_ranked_as_the_reference_ranks_them(
         settings = WidomSettings(100_000, 0.02, energies="direct", block_pockets=False)
         found = run_widom(System(host, guest, pairs, ClassicalSettings()), settings=settings)
         truth[name] = float(found.henry_mol_per_kg_pa[0])
-    best = sorted(truth, key=lambda name: -truth[name])
-    assert {row["host"] for row in rows[:2]} == set(best[:2])
-    assert sum(row["probability"] for row in rows) == pytest.approx(2.0)
+    ranks = {row["host"]: rank for rank, row in enumerate(rows)}
+    for one, other in itertools.permutations(HOSTS, 2):
+        if truth[one] > 1.1 * truth[other]:
+            assert ranks[one] < ranks[other]
+    tied = [name for name in HOSTS if 0.9 < truth[name] / truth["KAXQIL"] < 1.1]
+    assert tied == ["KAXQIL", "SBMOF-1"]
+    chances = {row["host"]: row["probability"] for row in rows}
+    assert all(0.05 < chances[name] < 0.95 for name in tied)
+    assert sum(chances.values()) == pytest.approx(2.0)
     for row in rows:
         if row["reference_Ar"] is not None:
             width = np.log(row["reference_Ar_high"] / row["reference_Ar_low"])
