@@ -16,7 +16,7 @@ from ml.evidence import FEWEST_TO_TUNE, Fit, fit_kernel
 from ml.graphs import GuestSites, HostArrays
 from ml.heads import Kernel, fit_head
 from ml.linear_system import Observations, PairTerm
-from ml.observing import describe_labels, observations, relevant_rows
+from ml.observing import beyond_prior, describe_labels, observations, relevant_rows
 from ml.pair_prior import PairPrior
 from ml.surrogate import PRIOR_SD_KJ_PER_MOL, SKIP_ABOVE_KJ_PER_MOL, Limits, Surrogate
 from ml.training import LabelSet
@@ -50,9 +50,10 @@ def fit_surrogate(
 ) -> Surrogate:
     """Fit a surrogate to labels.
 
-    Labels more than 12 kT above the deepest count with growing noise, those more than 35 kT
-    above it not at all. With fewer than three usable labels what was known before comes back,
-    unless it is known how hosts depart from it: then one is enough.
+    Labels far above the deepest one, or with baselines far above it, count with growing noise
+    (:func:`ml.observing.observations`), those more than 35 kT above it not at all. With fewer
+    than three usable labels what was known before comes back, unless it is known how hosts
+    depart from it: then one is enough.
 
     Args:
         encoders: pretrained encoders of this host and guest.
@@ -94,7 +95,7 @@ def fit_surrogate(
     known = None if pairs is None else pairs.term(describer)
     ways = [] if few else [_Way(observed, fit_kernel(blocks, observed))]
     if prior is not None:
-        above = observations(above_prior(prior, kept), thermal, device)
+        above = beyond_prior(prior, kept, observed)
         rest = prior.limits.calibration * prior.limits.noise_kj_per_mol
         term = known if departing else None
         fit = fit_kernel(blocks, above, pairs=term, rest_kj_per_mol=rest)
@@ -124,25 +125,6 @@ class _Way:
     observed: Observations
     fit: Fit
     prior: Surrogate | None = None
-
-
-def above_prior(prior: Surrogate, labels: LabelSet) -> LabelSet:
-    """Return labels whose baseline is the baseline and a prior's correction.
-
-    Args:
-        prior: what other hosts taught.
-        labels: labels in this host.
-    """
-    energy, force, torque = prior.correction_and_gradient(labels.fractional, labels.quaternions)
-    forces, torques = labels.force_correction, labels.torque_correction
-    return LabelSet(
-        labels.fractional,
-        labels.quaternions,
-        labels.baseline_kj_per_mol + energy,
-        labels.energy_kj_per_mol,
-        None if forces is None else forces - force,
-        None if torques is None else torques - torque,
-    )
 
 
 def _cross_validate(

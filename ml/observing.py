@@ -12,9 +12,11 @@ from ml.descriptors import Block, Describer
 from ml.linear_system import Observations
 
 if TYPE_CHECKING:
+    from ml.surrogate import Surrogate
     from ml.training import LabelSet
 
 RELIABLE_KT = 12.0
+DOUBTED_KT = 20.0
 STRETCH_KT = 5.0
 DROPPED_KT = 35.0
 
@@ -44,15 +46,22 @@ def describe_labels(
 
 
 def observations(labels: LabelSet, thermal: float, device: str = "cpu") -> Observations:
-    """Return what labels say of the correction; noise grows from 12 kT above the deepest.
+    """Return what labels say of the correction, and how far each is to be followed.
+
+    Noise grows where an energy lies more than 12 kT, or a baseline more than 20 kT, above the
+    deepest energy. A baseline far up its wall where the reference binds asks for a correction
+    of hundreds of kJ/mol; followed to 0.1 kJ/mol, a few such labels set amplitudes and lengths
+    for all others.
 
     Args:
         labels: usable labels.
         thermal: RT, kJ/mol.
         device: torch device.
     """
-    above = (labels.energy_kj_per_mol - labels.energy_kj_per_mol.min()) / thermal
-    excess = np.maximum(above - RELIABLE_KT, 0.0) / STRETCH_KT
+    lowest = labels.energy_kj_per_mol.min()
+    above = (labels.energy_kj_per_mol - lowest) / thermal - RELIABLE_KT
+    doubted = (labels.baseline_kj_per_mol - lowest) / thermal - DOUBTED_KT
+    excess = np.maximum(np.maximum(above, doubted), 0.0) / STRETCH_KT
     force, torque = labels.force_correction, labels.torque_correction
     return Observations(
         _tensor(labels.energy_kj_per_mol - labels.baseline_kj_per_mol, device),
@@ -60,6 +69,19 @@ def observations(labels: LabelSet, thermal: float, device: str = "cpu") -> Obser
         None if torque is None else _tensor(torque, device),
         _tensor(1.0 + 4.0 * excess**2, device),
     )
+
+
+def beyond_prior(prior: Surrogate, labels: LabelSet, observed: Observations) -> Observations:
+    """Return what labels say beyond a prior mean.
+
+    Args:
+        prior: what other hosts taught.
+        labels: labels in this host.
+        observed: what they say of the whole correction.
+    """
+    said = prior.correction_and_gradient(labels.fractional, labels.quaternions)
+    energy, force, torque = (_tensor(part, str(observed.energy.device)) for part in said)
+    return observed.beyond(Observations(energy, force, torque, observed.stretch))
 
 
 def _tensor(values: np.ndarray, device: str) -> Tensor:

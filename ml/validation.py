@@ -17,6 +17,7 @@ from data.constants import GAS_CONSTANT_KJ_PER_MOL_K
 from ml.calibration import boltzmann_relevance
 
 if TYPE_CHECKING:
+    from ml.linear_system import Observations
     from ml.surrogate import Surrogate
     from ml.training import LabelSet
 
@@ -105,8 +106,7 @@ def validate(
     Returns:
         The errors; None for a surrogate without a head, and with too few labels or clusters.
     """
-    from ml.fitting import above_prior
-    from ml.observing import relevant_rows
+    from ml.observing import beyond_prior, observations, relevant_rows
 
     thermal = GAS_CONSTANT_KJ_PER_MOL_K * temperature_k
     rows = relevant_rows(labels, thermal)
@@ -116,10 +116,11 @@ def validate(
         return None
     energy, plain = labels.energy_kj_per_mol[rows], labels.baseline_kj_per_mol[rows]
     kept = labels.rows(rows)
+    observed = observations(kept, thermal, surrogate.device)
     if surrogate.prior is not None:
-        kept = above_prior(surrogate.prior, kept)
-    baseline = kept.baseline_kj_per_mol
-    fitted, held_out, spread = _predictions(surrogate, kept, folds, thermal)
+        observed = beyond_prior(surrogate.prior, kept, observed)
+    baseline = energy - observed.energy.cpu().numpy()
+    fitted, held_out, spread = _predictions(surrogate, kept, observed, folds)
     weight = boltzmann_relevance(energy, thermal)
     lowest = surrogate.limits.lowest_kj_per_mol
     miss = np.maximum(baseline + held_out, lowest) - energy
@@ -135,18 +136,17 @@ def validate(
 
 
 def _predictions(
-    surrogate: Surrogate, labels: LabelSet, folds: np.ndarray, thermal: float
+    surrogate: Surrogate, labels: LabelSet, observed: Observations, folds: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return corrections of the fit, of the folds without each label, and their calibrated sd."""
     import torch
 
     from ml.heads import fit_head
-    from ml.observing import describe_labels, observations
+    from ml.observing import describe_labels
 
     head, describer = surrogate.head, surrogate.describer
     if head is None or describer is None:
         raise ValueError("a surrogate without a head has nothing to validate")
-    observed = observations(labels, thermal, surrogate.device)
     blocks = describe_labels(describer, labels, observed)
     fitted = head.predict(blocks)[0].cpu().numpy()
     held_out, spread = np.zeros(len(folds)), np.zeros(len(folds))

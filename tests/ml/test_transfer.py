@@ -11,9 +11,11 @@ from pair_world import GUEST, TEMPERATURE_K, host_of, insertions, own_encoders, 
 from data.errors import ModelError
 from ml.encoder import Encoder, EncoderSettings
 from ml.fields import build_fields
-from ml.fitting import above_prior, fit_surrogate
+from ml.fitting import fit_surrogate
 from ml.graphs import GuestSites, HostArrays
+from ml.linear_system import Observations
 from ml.many_hosts import Lesson, train_encoders
+from ml.observing import beyond_prior
 from ml.source_model import SourceModel, SourceModels
 from ml.source_scores import HeldOut
 from ml.surrogate import Surrogate
@@ -232,27 +234,20 @@ def test_a_wrong_prior_is_left_out(target) -> None:
 
 
 def test_labels_above_the_prior_keep_energy_and_slope_together(model, target) -> None:
-    """The prior's force is minus the slope of the baseline it adds to."""
+    """The prior's force is minus the slope of its correction."""
     prior = model.for_host(target, GUEST)
     labels = insertions(target, 10, 8)
-    zero = np.zeros((10, 3))
-    known = LabelSet(
-        labels.fractional,
-        labels.quaternions,
-        labels.baseline_kj_per_mol,
-        labels.energy_kj_per_mol,
-        zero,
-        zero,
-    )
+    nothing = Observations(*(torch.zeros(10, n).squeeze(1) for n in (1, 3, 3, 1)))
     step = 1e-3
     shift = np.array([step, 0, 0]) @ np.linalg.inv(target.lattice_angstrom)
     ends = [
-        above_prior(prior, LabelSet(labels.fractional + s * shift, *_rest(labels))) for s in (1, -1)
+        beyond_prior(prior, LabelSet(labels.fractional + s * shift, *_rest(labels)), nothing)
+        for s in (1, -1)
     ]
-    slope = (ends[0].baseline_kj_per_mol - ends[1].baseline_kj_per_mol) / (2 * step)
-    force = above_prior(prior, known).force_correction
+    slope = (ends[0].energy - ends[1].energy).numpy() / (2 * step)
+    force = beyond_prior(prior, labels, nothing).force
     assert force is not None
-    assert np.allclose(force[:, 0], slope, atol=2e-2 * np.abs(slope).max())
+    assert np.allclose(force[:, 0].numpy(), -slope, atol=2e-2 * np.abs(slope).max())
 
 
 def _rest(labels: LabelSet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
