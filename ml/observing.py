@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from ml.training import LabelSet
 
 RELIABLE_KT = 12.0
-DOUBTED_KT = 20.0
 STRETCH_KT = 5.0
+DEEP_KT = 4.0
+DOUBTED_KT = 20.0
+DOUBT_STRETCH_KT = 3.0
 DROPPED_KT = 35.0
 
 
@@ -48,26 +50,27 @@ def describe_labels(
 def observations(labels: LabelSet, thermal: float, device: str = "cpu") -> Observations:
     """Return what labels say of the correction, and how far each is to be followed.
 
-    Noise grows where an energy lies more than 12 kT, or a baseline more than 20 kT, above the
-    deepest energy. A baseline far up its wall where the reference binds asks for a correction
-    of hundreds of kJ/mol; followed to 0.1 kJ/mol, a few such labels set amplitudes and lengths
-    for all others.
+    Noise grows where an energy lies more than 12 kT above the deepest one, or a baseline more
+    than 20 kT above where baselines of deep labels lie. A baseline far up its wall where the
+    reference binds asks for a correction of hundreds of kJ/mol; followed to 0.1 kJ/mol, a few
+    such labels set amplitudes and lengths for all others.
 
     Args:
         labels: usable labels.
         thermal: RT, kJ/mol.
         device: torch device.
     """
-    lowest = labels.energy_kj_per_mol.min()
-    above = (labels.energy_kj_per_mol - lowest) / thermal - RELIABLE_KT
-    doubted = (labels.baseline_kj_per_mol - lowest) / thermal - DOUBTED_KT
-    excess = np.maximum(np.maximum(above, doubted), 0.0) / STRETCH_KT
+    energy, baseline = labels.energy_kj_per_mol, labels.baseline_kj_per_mol
+    lowest = energy.min()
+    usual = max(lowest, float(np.median(baseline[energy < lowest + DEEP_KT * thermal])))
+    far = np.maximum((energy - lowest) / thermal - RELIABLE_KT, 0.0) / STRETCH_KT
+    doubt = np.maximum((baseline - usual) / thermal - DOUBTED_KT, 0.0) / DOUBT_STRETCH_KT
     force, torque = labels.force_correction, labels.torque_correction
     return Observations(
-        _tensor(labels.energy_kj_per_mol - labels.baseline_kj_per_mol, device),
+        _tensor(energy - baseline, device),
         None if force is None else _tensor(force, device),
         None if torque is None else _tensor(torque, device),
-        _tensor(1.0 + 4.0 * excess**2, device),
+        _tensor(1.0 + 4.0 * far**2 + 4.0 * doubt**4, device),
     )
 
 
