@@ -149,7 +149,7 @@ def main() -> int:
         for number in range(len(CASES)):
             if arguments.case not in CASES[number].name:
                 continue
-            for kind in KINDS:
+            for kind in arguments.surrogate:
                 jobs = [
                     pool.submit(replicates, number, kind, arguments.seed, start, stop, options)
                     for start, stop in chunks(arguments.replicates)
@@ -278,6 +278,7 @@ def _arguments() -> argparse.Namespace:
     default = Options()
     parser.add_argument("--replicates", type=int, default=500)
     parser.add_argument("--case", default="", help="part of a system's name")
+    parser.add_argument("--surrogate", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--insertions", type=int, default=default.insertions)
